@@ -1,0 +1,1 @@
+"""The analyses: one method per file, all behind one contract."""

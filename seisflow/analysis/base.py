@@ -1,0 +1,59 @@
+r"""The analysis contract: from forecast samples of p(x_k | y_{1:k-1}) to samples of p(x_k | y_{1:k}).
+
+Every method (no update, Kalman, learned flow, ...) is one file and one frozen class with this single method.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import numpy as np
+
+from seisflow.covariance import Covariance
+from seisflow.ensemble import Ensemble
+from seisflow.posterior import Posterior
+
+__all__ = ["Analysis", "Progress"]
+
+Progress = Callable[[str, int, int], None]
+"""Called as ``progress(what, done, total)`` while a long analysis works."""
+
+
+class Analysis(ABC):
+    """One way to condition an ensemble on data."""
+
+    name: str
+
+    @abstractmethod
+    def update(
+        self,
+        forecast: Ensemble,
+        predicted: Ensemble,
+        observed: Ensemble,
+        noise: Covariance,
+        generator: np.random.Generator,
+        progress: Progress | None = None,
+    ) -> Posterior:
+        """Condition the forecast on the observed data.
+
+        Parameters
+        ----------
+        forecast
+            State members x_i, fields ``(M, *shape)``.
+        predicted
+            Their noise-free data H(x_i), fields ``(M, *shape)``.
+        observed
+            The data y°, an ensemble of one member with the same fields as ``predicted``.
+        noise
+            Covariance R of the packed data.
+        generator
+            Source of every random number the method uses.
+        progress
+            Told how far a long update has come.
+
+        Returns
+        -------
+        Posterior
+            As many members as the forecast has.
+        """

@@ -1,0 +1,1 @@
+"""Conditional normalizing flows on fields."""

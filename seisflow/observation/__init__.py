@@ -1,0 +1,1 @@
+"""The observation H: rock physics, waves, images, wells."""
