@@ -6,7 +6,8 @@ e ~ N(0, R), ``solve`` applies R⁻¹, ``variance`` is its diagonal.
 * :class:`DiagonalCovariance` : R = diag(v).
 * :class:`LowRankCovariance` : R = (1 − α) E Eᵀ / n + α diag(v), from n stored draws E (D × n) of the noise, v their
   variance, α a shrinkage towards the diagonal that makes R invertible (Ledoit & Wolf 2004, J. Multivariate Analysis
-  88, 365–411). R⁻¹ by the Woodbury identity: with D = α diag(v), L = √((1 − α)/n) E,  R⁻¹ = D⁻¹ − D⁻¹ L (I + Lᵀ D⁻¹ L)⁻¹ Lᵀ D⁻¹.
+  88, 365–411). R⁻¹ by the Woodbury identity: with D = α diag(v), L = √((1 − α)/n) E,
+  R⁻¹ = D⁻¹ − D⁻¹ L (I + Lᵀ D⁻¹ L)⁻¹ Lᵀ D⁻¹.
 * :class:`BlockCovariance` : independent blocks, one per modality.
 """
 
