@@ -1,0 +1,6 @@
+module TwoPhaseFlow
+
+using LinearAlgebra
+using SparseArrays
+
+end
