@@ -24,6 +24,9 @@ class Analysis(ABC):
     """One way to condition an ensemble on data."""
 
     name: str
+    """Short name, used for folders and tables."""
+    uses_data: bool
+    """Whether the update looks at the data at all."""
 
     @abstractmethod
     def update(

@@ -3,6 +3,7 @@ r"""The observation contract: y = H(x) + e, e ~ N(0, R)."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,11 @@ class Observation(ABC):
     """What is measured of a state, and with which noise."""
 
     @abstractmethod
-    def predict(self, ensemble: Ensemble) -> Ensemble:
-        """Noise-free data H(x) of every member: named arrays ``(M, *shape)``, one per modality."""
+    def predict(self, ensemble: Ensemble, progress: Callable[[int, int], None] | None = None) -> Ensemble:
+        """Noise-free data H(x) of every member: named arrays ``(M, *shape)``, one per modality.
+
+        ``progress(done, total)`` counts finished members.
+        """
 
     @abstractmethod
     def observe(self, truth: Ensemble, generator: np.random.Generator) -> Ensemble:

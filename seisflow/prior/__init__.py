@@ -1,1 +1,6 @@
-"""The prior: permeability from velocity, p(K), and the state at rest, p(x_0)."""
+"""The prior: permeability from velocity, p(K)."""
+
+from seisflow.prior.gaussian_field import gaussian_field
+from seisflow.prior.permeability import PermeabilityPrior, permeability_from_velocity
+
+__all__ = ["PermeabilityPrior", "gaussian_field", "permeability_from_velocity"]

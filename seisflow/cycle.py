@@ -1,0 +1,96 @@
+r"""The loop.
+
+x_0 ← state at rest
+for every survey k:
+    forecast   x_k^f = M(x_{k-1}, K),  K ~ p(K)
+    predict    H(x_k^f)
+    analyse    x_k ~ p(x_k | y_{1:k}°)        by any :class:`~seisflow.analysis.Analysis`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from seisflow.analysis.base import Analysis
+from seisflow.ensemble import Ensemble
+from seisflow.seeds import generator
+from seisflow.store import Memory, Recorder, Stage
+from seisflow.twin import Scenario
+
+__all__ = ["Step", "assimilate"]
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One survey of one analysis: the three stages as they were recorded (arrays, numbers, seconds)."""
+
+    forecast: Stage
+    predicted: Stage | None
+    posterior: Stage
+
+
+def assimilate(
+    scenario: Scenario,
+    observed: list[Ensemble],
+    analysis: Analysis,
+    recorder: Recorder | None = None,
+    progress: Progress | None = None,
+) -> list[Step]:
+    """Follow the state through all surveys with one analysis.
+
+    Parameters
+    ----------
+    scenario
+        Prior, dynamics, observation, schedule.
+    observed
+        The data y_k°, one ensemble of one member per survey.
+    analysis
+        How the forecast is conditioned on the data.
+    recorder
+        Where finished stages are kept and looked up (default: in memory). Analyses that share a recorder share the first
+        survey's forecast and predicted data, which do not depend on them.
+    progress
+        Called as ``progress(what, done, total)``.
+
+    Returns
+    -------
+    list[Step]
+        One per survey.
+    """
+    recorder = recorder or Memory()
+    state = scenario.dynamics.initial_state(scenario.members)
+    steps = []
+    for k in range(len(observed)):
+        chain = "first" if k == 0 else analysis.name
+
+        def report(what: str, k: int = k) -> Callable[[int, int], None] | None:
+            return (lambda done, total: progress(f"{what}, survey {k + 1}", done, total)) if progress else None
+
+        def forecast(state: Ensemble = state, k: int = k, report: Callable = report) -> Stage:
+            return scenario.forecast(state, k, report("two-phase flow"))
+
+        ahead = recorder.stage(f"{chain}/survey_{k + 1}/forecast", forecast)
+
+        def predict(ahead: Stage = ahead, report: Callable = report) -> Stage:
+            return Stage(scenario.observation.predict(ahead.ensemble, report("waves and images")))
+
+        predicted = recorder.stage(f"{chain}/survey_{k + 1}/predicted", predict) if analysis.uses_data else None
+
+        def update(ahead: Stage = ahead, predicted: Stage | None = predicted, k: int = k) -> Stage:
+            posterior = analysis.update(
+                ahead.ensemble.select(["saturation", "pressure"]),
+                predicted.ensemble if predicted else observed[k],
+                observed[k],
+                scenario.observation.noise,
+                generator(scenario.seed, f"analysis {analysis.name}", k),
+                (lambda what, done, total: progress(f"{what}, survey {k + 1}", done, total)) if progress else None,
+            )
+            return Stage(posterior.ensemble, {"statistics": posterior.statistics}, posterior.weights)
+
+        analysed = recorder.stage(f"{analysis.name}/survey_{k + 1}/posterior", update)
+        state = analysed.ensemble
+        steps.append(Step(ahead, predicted, analysed))
+    return steps
