@@ -1,0 +1,468 @@
+"""How Julia is reached: a worker process that runs ``server.jl``, one call at a time.
+
+torch and Julia crash each other inside one process, in either order of import, so Julia has a process of its own, which
+never imports torch. Requests and replies are a few lines of text over pipes; arrays are raw files in a private folder in
+shared memory, mapped by both sides. A C-ordered array ``(member, x, z)`` here is ``(z, x, member)`` there: the same
+bytes, no copy.
+
+The launcher is a command line and some variables (:func:`_launch`); all the rest does not know what was launched.
+Finding Julia is :mod:`seisflow.dynamics.julia_find`, installing it :mod:`seisflow.dynamics.julia_install`. No other
+module of seisflow knows that there is Julia.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+from urllib.parse import quote, unquote
+
+import numpy as np
+
+from seisflow.dynamics.julia_find import JuliaInstallation, cache_folder, find_julia, julia_project
+from seisflow.errors import InputError, JuliaError, JuliaNotFoundError
+
+__all__ = ["JuliaEngine", "JuliaInstallation", "JuliaNotFoundError", "Value", "find_julia", "julia_project"]
+
+Value = np.ndarray | str | int | float | bool
+Progress = Callable[[int, int], None]
+
+MODULE = "TwoPhaseFlow"
+DTYPES = ("float64", "float32", "int64", "int32", "uint8", "bool")
+POLL_SECONDS = 0.2
+KEPT_LINES = 30
+
+
+def _launch(
+    installation: JuliaInstallation, project: Path, threads: int, depot: Path
+) -> tuple[list[str], dict[str, str]]:
+    """Command line and variables that start a worker with the ``julia`` program."""
+    command = [str(installation.executable), "--startup-file=no", "--history-file=no", "--color=no"]
+    command += [f"--project={project}", f"--threads={threads}", str(project / "src" / "server.jl"), MODULE]
+    variables = {
+        **os.environ,
+        **installation.environment,
+        # Compiled code goes to a folder of ours, because that of an installed package may be read-only; the empty entry
+        # stands for Julia's own folders.
+        "JULIA_DEPOT_PATH": f"{depot}:{os.environ.get('JULIA_DEPOT_PATH', '')}",
+        "JULIA_LOAD_PATH": "@:@stdlib",
+        "OPENBLAS_NUM_THREADS": "1",  # the threads are for the members
+    }
+    return command, variables
+
+
+class _WorkerDiedError(Exception):
+    """The worker ended by itself; carries the reason."""
+
+
+class _Worker:
+    """One running worker: lines in, lines out, the last lines of its log.
+
+    Its own thread starts it and reads its log until it ends. The kernel ties the life of a process to the *thread* that
+    started it (``server.jl`` asks for that), so that thread must live as long as the process.
+    """
+
+    process: subprocess.Popen[bytes]
+
+    def __init__(self, command: list[str], variables: dict[str, str]) -> None:
+        self.log: deque[str] = deque(maxlen=KEPT_LINES)
+        self._owner = os.getpid()
+        self._buffer = b""
+        self._problem: OSError | None = None
+        started = threading.Event()
+        self._keeper = threading.Thread(
+            target=self._keep, args=(command, variables, started), name="seisflow-julia", daemon=True
+        )
+        self._keeper.start()
+        started.wait()
+        if self._problem is not None:
+            raise JuliaError(f"{command[0]} could not be started: {self._problem}.")
+
+    def _keep(self, command: list[str], variables: dict[str, str], started: threading.Event) -> None:
+        pipe = subprocess.PIPE
+        try:
+            self.process = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=pipe, env=variables, bufsize=0, start_new_session=True
+            )
+        except OSError as problem:
+            self._problem = problem
+            return
+        finally:
+            started.set()
+        assert self.process.stderr is not None
+        with open(self.process.stderr.fileno(), "rb", closefd=False) as log:
+            for line in log:
+                self.log.append(line.decode(errors="replace").rstrip())
+
+    def say(self, lines: list[str]) -> None:
+        """Send lines; what cannot be sent is found out by the next :meth:`hear`."""
+        data = memoryview(("\n".join(lines) + "\n").encode("ascii"))
+        try:
+            while data:
+                data = data[self.process.stdin.write(data) :]  # type: ignore[union-attr]
+        except BrokenPipeError:
+            return
+
+    def hear(self, seconds: float) -> str | None:
+        """The next line; ``None`` if there is none within the time."""
+        stream = self.process.stdout.fileno()  # type: ignore[union-attr]
+        poll = select.poll()
+        poll.register(stream, select.POLLIN | select.POLLHUP)
+        end = time.monotonic() + seconds
+        while b"\n" not in self._buffer:
+            if not poll.poll(max(0.0, end - time.monotonic()) * 1e3):
+                return None
+            chunk = os.read(stream, 1 << 16)
+            if not chunk:
+                raise _WorkerDiedError(self._obituary())
+            self._buffer += chunk
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line.decode("ascii")
+
+    def _obituary(self) -> str:
+        try:
+            code = self.process.wait(timeout=5.0)
+        except subprocess.TimeoutExpired:  # it closed its output, and lives
+            self.process.kill()
+            code = self.process.wait()
+        self._keeper.join(timeout=1.0)
+        if code >= 0:
+            how = f"with exit code {code}"
+        else:
+            name = signal.Signals(-code).name
+            how = f"by signal {name}" + (" (perhaps the machine ran out of memory)" if name == "SIGKILL" else "")
+        return f"The Julia worker was ended {how}." + self.last_words()
+
+    def last_words(self) -> str:
+        """The end of the worker's log, for a message."""
+        return "\nIts last lines:\n  " + "\n  ".join(list(self.log)) if self.log else ""
+
+    def close(self) -> None:
+        """End the worker, kindly when it is idle."""
+        if self._owner != os.getpid():  # a forked child must not end what is its parent's
+            return
+        self.process.stdin.close()  # type: ignore[union-attr]
+        try:
+            self.process.wait(timeout=1.0)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._release()
+
+    def kill(self) -> None:
+        """End the worker now."""
+        self.process.kill()
+        self.process.wait()
+        self._release()
+
+    def _release(self) -> None:
+        self._keeper.join(timeout=1.0)
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            stream.close()  # type: ignore[union-attr]
+
+
+class _Exchange:
+    """The folders through which arrays travel: one in shared memory, one on disk for what does not fit there.
+
+    The lock file tells a later engine whether the owner still lives: what a killed process left is removed then.
+    """
+
+    def __init__(self) -> None:
+        self._owner = os.getpid()
+        self.folders: list[Path] = []
+        self._locks: list[TextIO] = []
+        for base in dict.fromkeys(("/dev/shm", tempfile.gettempdir())):
+            if not os.access(base, os.W_OK | os.X_OK):
+                continue
+            self._sweep(Path(base))
+            folder = Path(tempfile.mkdtemp(prefix="seisflow-julia-", dir=base))
+            lock = (folder / "owner").open("w")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.folders.append(folder)
+            self._locks.append(lock)
+
+    @staticmethod
+    def _sweep(base: Path) -> None:
+        for folder in base.glob("seisflow-julia-*"):
+            try:
+                with (folder / "owner").open("r+") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder, ignore_errors=True)
+            except OSError:  # in use, being made, or somebody else's
+                continue
+
+    def write(self, array: np.ndarray, name: str) -> Path:
+        """Write the raw bytes into the first folder with room."""
+        for folder in self.folders[:-1]:
+            if shutil.disk_usage(folder).free > 2 * array.nbytes:
+                try:
+                    array.tofile(folder / name)
+                    return folder / name
+                except OSError:  # filled up meanwhile
+                    (folder / name).unlink(missing_ok=True)
+        array.tofile(self.folders[-1] / name)
+        return self.folders[-1] / name
+
+    def clear(self) -> None:
+        """Remove the files of the last call."""
+        for folder in self.folders:
+            for path in folder.glob("*-*"):
+                path.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove the folders."""
+        if self._owner != os.getpid():
+            return
+        for folder, lock in zip(self.folders, self._locks, strict=True):
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.close()
+
+
+class JuliaEngine:
+    """Functions of the Julia package, called from Python.
+
+    The worker starts at the first call and ends with the engine, or with this process, however that ends. One call runs
+    at a time; calls from several threads wait for each other. A copy that is pickled into another process starts a
+    worker of its own.
+
+    Parameters
+    ----------
+    threads
+        Julia threads of the worker; all cores this process may use when ``None``.
+    installation
+        Which Julia; :func:`find_julia` when ``None``.
+    start_limit
+        Seconds that the worker may take to start.
+    """
+
+    def __init__(
+        self,
+        threads: int | None = None,
+        installation: JuliaInstallation | None = None,
+        start_limit: float = 300.0,
+    ) -> None:
+        if threads is not None and threads < 1:
+            raise InputError("threads", threads, "give at least one Julia thread, or None for all cores")
+        self.threads = threads
+        self.installation = installation
+        self.start_limit = start_limit
+        self._forget()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.threads, self.installation, self.start_limit)
+
+    def __enter__(self) -> JuliaEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _forget(self) -> None:
+        self._lock = threading.RLock()
+        self._owner = os.getpid()
+        self._worker: _Worker | None = None
+        self._exchange: _Exchange | None = None
+        self._end_worker: weakref.finalize | None = None
+        self._end_exchange: weakref.finalize | None = None
+        self.julia_version = ""
+        self.julia_threads = 0
+
+    @property
+    def pid(self) -> int | None:
+        """Process number of the worker, ``None`` while there is none."""
+        return self._worker.process.pid if self._worker else None
+
+    def start(self) -> JuliaEngine:
+        """Start the worker now, and not at the first call.
+
+        Raises
+        ------
+        JuliaNotFoundError
+            There is no usable Julia on this machine.
+        JuliaError
+            The worker did not come up.
+        """
+        if self._owner != os.getpid():  # forked: pipes and folders belong to the parent
+            for end in (self._end_worker, self._end_exchange):
+                if end is not None:
+                    end.detach()
+            self._forget()
+        with self._lock:
+            if self._worker is None:
+                self._start()
+        return self
+
+    def _start(self) -> None:
+        if self.installation is None:
+            self.installation = find_julia()
+        if self._exchange is None:
+            self._exchange = _Exchange()
+            self._end_exchange = weakref.finalize(self, self._exchange.remove)
+        depot = cache_folder() / "depot"
+        try:
+            depot.mkdir(parents=True, exist_ok=True)
+            writable = os.access(depot, os.W_OK | os.X_OK)
+        except OSError:
+            writable = False
+        command, variables = _launch(
+            self.installation,
+            julia_project(),
+            self.threads or len(os.sched_getaffinity(0)),
+            depot if writable else self._exchange.folders[-1] / "depot",
+        )
+        worker = _Worker([*command, str(os.getpid())], variables)
+        self._worker = worker
+        self._end_worker = weakref.finalize(self, worker.close)
+        try:
+            line = worker.hear(self.start_limit)
+        except _WorkerDiedError as problem:
+            self.close()
+            raise JuliaError(f"Julia did not start. {problem}") from None
+        except BaseException:
+            self._kill()
+            raise
+        if line is None:
+            self._kill()
+            raise JuliaError(f"Julia did not start within {self.start_limit:.0f} s." + worker.last_words())
+        _, self.julia_version, threads, _ = line.split(" ")
+        self.julia_threads = int(threads)
+
+    def call(
+        self, function: str, inputs: Mapping[str, Value], progress: Progress | None = None, total: int = 0
+    ) -> dict[str, Any]:
+        """Call ``TwoPhaseFlow.function(inputs)`` and return the values of the dictionary that it returns.
+
+        Parameters
+        ----------
+        function
+            Name of a function from ``Dict{String,Any}`` to a dictionary. ``server.echo`` gives the inputs back.
+        inputs
+            Named arrays (float64, float32, int64, int32, uint8, bool; any number of axes, which arrive in reverse
+            order), numbers and texts. They are not modified.
+        progress
+            Called about five times a second with (finished, ``total``). Julia then finds under ``"progress"`` the path
+            of a file to which it appends one byte per finished member.
+        total
+            Members to do, handed on to ``progress``.
+
+        Raises
+        ------
+        InputError
+            A value that cannot travel.
+        JuliaError
+            Julia threw: its message and stack. Or the worker was ended from outside twice in a row: signal or exit
+            code, and its last lines.
+        """
+        self.start()
+        with self._lock:
+            for attempt in (1, 2):
+                self.start()
+                try:
+                    return self._call(function, inputs, progress, total)
+                except _WorkerDiedError as problem:
+                    self._kill()
+                    if attempt == 2:
+                        raise JuliaError(f"{function} was tried twice. {problem}") from None
+                except JuliaError:
+                    raise
+                except BaseException:  # Ctrl-C, or an error in `progress`: the worker is in the middle of something
+                    self._kill()
+                    raise
+        raise AssertionError("unreachable")
+
+    def _call(
+        self, function: str, inputs: Mapping[str, Value], progress: Progress | None, total: int
+    ) -> dict[str, Any]:
+        worker, exchange = self._worker, self._exchange
+        assert worker is not None
+        assert exchange is not None
+        try:
+            counter = exchange.folders[0] / "progress-members"
+            counter.write_bytes(b"")
+            values = dict(inputs) if progress is None else {**inputs, "progress": str(counter)}
+            lines = [_encode(key, value, exchange, i) for i, (key, value) in enumerate(values.items())]
+            folders = " ".join(quote(str(folder)) for folder in exchange.folders)
+            worker.say([f"call {quote(function)} {len(lines)} {folders}", *lines])
+            seen = -1
+            while (line := worker.hear(POLL_SECONDS)) is None:
+                if progress is not None and (done := counter.stat().st_size) != seen:
+                    seen = done
+                    progress(done, total)
+            kind, *rest = line.split(" ")
+            if kind == "error":
+                message, stack = map(unquote, rest)
+                # Julia says why a package does not compile in its log only
+                log = worker.last_words() if message.startswith("Failed to precompile") else ""
+                raise JuliaError(f"{message}\n{stack.strip()}{log}")
+            replies = [worker.hear(self.start_limit) or "" for _ in range(int(rest[0]))]
+            result = dict(map(_decode, replies))
+            if progress is not None:
+                progress(counter.stat().st_size, total)
+            return result
+        finally:
+            exchange.clear()
+
+    def close(self) -> None:
+        """End the worker and remove the folders. The engine can be used again; it starts a new worker then."""
+        with self._lock:
+            for end in (self._end_worker, self._end_exchange):
+                if end is not None:
+                    end()
+            self._worker = self._exchange = None
+
+    def _kill(self) -> None:
+        """End a worker that is dead, or in the middle of something; the next call starts another."""
+        if self._worker is not None and self._end_worker is not None:
+            self._end_worker.detach()
+            self._worker.kill()
+            self._worker = None
+
+
+def _encode(key: str, value: Value, exchange: _Exchange, number: int) -> str:
+    """One value as a line; an array goes to a file."""
+    name = quote(key, safe="")
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bool):
+        return f"bool {name} {'true' if value else 'false'}"
+    if isinstance(value, int):
+        return f"int {name} {value}"
+    if isinstance(value, float):
+        return f"float {name} {value!r}"
+    if isinstance(value, str):
+        return f"str {name} {quote(value, safe='')}"
+    if not isinstance(value, np.ndarray) or value.dtype.name not in DTYPES:
+        kind = f"array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+        raise InputError(f"inputs[{key!r}]", kind, f"pass a number, a text, or an array of {', '.join(DTYPES)}")
+    array = np.asarray(value, dtype=value.dtype.newbyteorder("="), order="C")
+    path = exchange.write(array, f"input-{number}")
+    return " ".join(["array", name, array.dtype.name, quote(str(path)), *map(str, array.shape)])
+
+
+def _decode(line: str) -> tuple[str, Any]:
+    """One value line as (key, value); an array is mapped, and its memory is given back with the array."""
+    kind, name, *rest = line.split(" ")
+    key = unquote(name)
+    if kind == "array":
+        dtype, path, *dims = rest
+        shape = tuple(map(int, dims))
+        if 0 in shape:
+            return key, np.empty(shape, dtype)
+        flat = np.memmap(unquote(path), dtype=dtype, mode="r+", shape=(int(np.prod(shape, dtype=int)),))
+        return key, flat.view(np.ndarray).reshape(shape)
+    text = rest[0]
+    if kind == "str":
+        return key, unquote(text)
+    if kind == "bool":
+        return key, text == "true"
+    return key, int(text) if kind == "int" else float(text)
