@@ -1,6 +1,42 @@
+"""
+Two-phase flow of CO2 (n) and brine (w) in a porous medium, for ensembles of permeability fields.
+
+    ∂/∂t(φ ρ_α S_α) + ∇·(ρ_α v_α) = q_α,   v_α = −K k_rα/μ_α (∇p_α − ρ_α g ∇z),   p_n = p_w + p_c(S_w)
+
+Unknowns per cell: brine pressure p [Pa] and CO2 saturation S. Cartesian finite volumes with two-point fluxes, upwinding
+by phase potential, fully implicit backward Euler, Newton with analytic Jacobian. SI units, z down, Float64.
+
+Cells are numbered with z fastest, then y, then x: an array `(member, x, y, z)` in C order, as NumPy keeps it, is an array
+`(z, y, x, member)` here without a copy.
+
+The files below are in the order of the physics; [`simulate`](@ref) runs one member, [`run_case`](@ref) an ensemble.
+"""
 module TwoPhaseFlow
 
 using LinearAlgebra
 using SparseArrays
+
+export Grid, Rock, Fluids, NoCapillarity, BrooksCorey, VanGenuchten, Well, Schedule, StepControl
+export CPRSolver, DirectSolver, State, Report
+export hydrostatic_pressure, simulate, simulate_ensemble, run_case
+
+include("grid.jl")            # cells, faces, numbering
+include("rock.jl")            # porosity, permeability, compressibility, lateral boundary
+include("capillarity.jl")     # p_c(S)
+include("fluids.jl")          # densities, viscosities, relative permeabilities
+include("wells.jl")           # perforations, Peaceman index, schedule
+include("hydrostatic.jl")     # the pressure that stays at rest
+include("pattern.jl")         # which blocks of the Jacobian exist
+include("model.jl")           # one member: transmissibilities, pore volumes, wells on a pattern
+include("assembly.jl")        # residual and Jacobian
+include("nested_dissection.jl")
+include("sparse_lu.jl")       # scalar factorisation for the pressure system
+include("block_ilu.jl")       # incomplete factorisation of the whole system
+include("linear_solvers.jl")  # direct, or GMRES with two-stage (CPR) preconditioner
+include("newton.jl")          # one implicit step
+include("timestepping.jl")    # many of them
+include("ensemble.jl")        # many members on many threads
+include("case.jl")            # dictionaries in, dictionaries out: the entry for other languages
+include("warmup.jl")          # compile at installation where Julia can keep the result
 
 end

@@ -1,0 +1,231 @@
+# Residual and Jacobian of one implicit step. In every cell, for α = brine, CO2:
+#
+#   R_α = [ (m_α − m_α^old)/Δt + Σ_faces F_α − q_α ] / ρ_α,ref                                  [m³/s]
+#   F_α = T (ρ k_r/μ)_α,upstream [ p_α,i − p_α,j − ½(ρ_α,i + ρ_α,j) g (z_i − z_j) ]             [kg/s]
+#
+# upstream being the side of higher phase potential. Dividing by the reference densities makes both rows volume rates,
+# so that their sum is nearly a pressure equation.
+
+"""
+    System(pattern)
+
+Storage for the Jacobian (2 × 2 blocks, one column of `blocks` each: ∂R_w/∂p, ∂R_n/∂p, ∂R_w/∂S, ∂R_n/∂S), the residual
+(R_w, R_n of cell 1, of cell 2, ...) and the properties of all cells. Assembly allocates nothing.
+"""
+struct System
+    blocks::Matrix{Float64}
+    residual::Vector{Float64}
+    old_brine::Vector{Float64}
+    old_co2::Vector{Float64}
+    properties::Matrix{Float64}           # one column per cell, see the constants below
+    weights::Matrix{Float64}              # ρ_ref/ρ of brine and CO2 in each cell: rows → volume balance
+    bottom_hole::Vector{Float64}          # pressure of each well [Pa], and mass rate [kg/s], of the last assembly
+    rates::Vector{Float64}
+    well_density::Vector{Float64}         # CO2 density in each well, kept over a step
+    drawdown::Vector{Float64}             # scratch, as long as the longest well
+    conductance::Vector{Float64}
+    conductance_p::Vector{Float64}
+    conductance_S::Vector{Float64}
+end
+
+const RW, RW_P, MW, MW_P, MW_S, RN, RN_P, RN_S, MN, MN_P, MN_S, PN, PN_S, LT, LT_S = 1:15
+
+function System(pattern::Pattern)
+    n, nw = ncells(pattern), length(pattern.perforations)
+    longest = maximum(vcat(0, [size(p, 1) for p in pattern.perforations]))
+    return System(zeros(4, length(pattern.colind)), zeros(2n), zeros(n), zeros(n), zeros(15, n), ones(2, n), zeros(nw), zeros(nw),
+                  zeros(nw), zeros(longest), zeros(longest), zeros(longest), zeros(longest))
+end
+
+"Start a step: remember the masses of `state`, and the density of CO2 in the wells."
+function begin_step!(sys::System, m::Model, state::State)
+    brine, co2 = masses(m, state)
+    copyto!(sys.old_brine, brine)
+    copyto!(sys.old_co2, co2)
+    for (w, well) in enumerate(m.wells)
+        sys.well_density[w] = co2_density(m.fluids, state.pressure[well.cells[1]])
+    end
+    return nothing
+end
+
+"Residual and Jacobian at `state` for a step of `dt` seconds with the scheduled mass rates [kg/s]."
+function assemble!(sys::System, m::Model, state::State, dt::Float64, scheduled::Vector{Float64})
+    fill!(sys.blocks, 0.0)
+    accumulate_cells!(sys, m, state, dt)
+    accumulate_faces!(sys, m, state)
+    for w in eachindex(m.wells)
+        accumulate_well!(sys, m, state, w, scheduled[w])
+    end
+    return nothing
+end
+
+function accumulate_cells!(sys::System, m::Model, state::State, dt)
+    f, rock, P, blocks = m.fluids, m.rock, sys.properties, sys.blocks
+    sw, sn = 1 / f.brine_density, 1 / f.co2_density
+    @inbounds for i in eachindex(state.pressure)
+        p, S = state.pressure[i], state.saturation[i]
+        pc, pc_S = capillary_pressure(f.capillarity, S)
+        rw, rn = brine_density(f, p), co2_density(f, p + pc)
+        rw_p, rn_p = f.brine_compressibility * rw, f.co2_compressibility * rn
+        rn_S = rn_p * pc_S
+        lw, lw_S = brine_mobility(f, S)
+        ln, ln_S = co2_mobility(f, S)
+        P[RW, i] = rw
+        P[RW_P, i] = rw_p
+        P[MW, i] = rw * lw
+        P[MW_P, i] = rw_p * lw
+        P[MW_S, i] = rw * lw_S
+        P[RN, i] = rn
+        P[RN_P, i] = rn_p
+        P[RN_S, i] = rn_S
+        P[MN, i] = rn * ln
+        P[MN_P, i] = rn_p * ln
+        P[MN_S, i] = rn * ln_S + rn_S * ln
+        P[PN, i] = p + pc
+        P[PN_S, i] = pc_S
+        P[LT, i] = lw + ln
+        P[LT_S, i] = lw_S + ln_S
+        sys.weights[1, i] = f.brine_density / rw
+        sys.weights[2, i] = f.co2_density / rn
+        volume = m.capacity[i] * exp(rock.compressibility * (p - rock.reference_pressure))
+        c = rock.compressibility
+        sys.residual[2i-1] = sw / dt * (volume * rw * (1 - S) - sys.old_brine[i])
+        sys.residual[2i] = sn / dt * (volume * rn * S - sys.old_co2[i])
+        d = m.pattern.diagonal[i]
+        blocks[1, d] = sw / dt * volume * (rw_p + c * rw) * (1 - S)
+        blocks[2, d] = sn / dt * volume * (rn_p + c * rn) * S
+        blocks[3, d] = -sw / dt * volume * rw
+        blocks[4, d] = sn / dt * volume * (rn + rn_S * S)
+    end
+    return nothing
+end
+
+function accumulate_faces!(sys::System, m::Model, state::State)
+    pattern, P, blocks, residual = m.pattern, sys.properties, sys.blocks, sys.residual
+    sw, sn = 1 / m.fluids.brine_density, 1 / m.fluids.co2_density
+    @inbounds for f in eachindex(m.transmissibility)
+        i, j = pattern.left[f], pattern.right[f]
+        ii, jj, ij, ji = pattern.diagonal[i], pattern.diagonal[j], pattern.left_right[f], pattern.right_left[f]
+        half_head = 0.5 * m.head[f]
+        # brine
+        T = sw * m.transmissibility[f]
+        potential = state.pressure[i] - state.pressure[j] - half_head * (P[RW, i] + P[RW, j])
+        up = potential >= 0 ? i : j
+        flux = T * P[MW, up]
+        dpi = flux * (1 - half_head * P[RW_P, i])
+        dpj = flux * (-1 - half_head * P[RW_P, j])
+        dup_p, dup_S = T * P[MW_P, up] * potential, T * P[MW_S, up] * potential
+        dSi, dSj = 0.0, 0.0
+        if up == i
+            dpi += dup_p
+            dSi = dup_S
+        else
+            dpj += dup_p
+            dSj = dup_S
+        end
+        flux *= potential
+        residual[2i-1] += flux
+        residual[2j-1] -= flux
+        blocks[1, ii] += dpi
+        blocks[3, ii] += dSi
+        blocks[1, ij] += dpj
+        blocks[3, ij] += dSj
+        blocks[1, ji] -= dpi
+        blocks[3, ji] -= dSi
+        blocks[1, jj] -= dpj
+        blocks[3, jj] -= dSj
+        # CO2
+        T = sn * m.transmissibility[f]
+        potential = P[PN, i] - P[PN, j] - half_head * (P[RN, i] + P[RN, j])
+        up = potential >= 0 ? i : j
+        flux = T * P[MN, up]
+        dpi = flux * (1 - half_head * P[RN_P, i])
+        dpj = flux * (-1 - half_head * P[RN_P, j])
+        dSi = flux * (P[PN_S, i] - half_head * P[RN_S, i])
+        dSj = flux * (-P[PN_S, j] - half_head * P[RN_S, j])
+        dup_p, dup_S = T * P[MN_P, up] * potential, T * P[MN_S, up] * potential
+        if up == i
+            dpi += dup_p
+            dSi += dup_S
+        else
+            dpj += dup_p
+            dSj += dup_S
+        end
+        flux *= potential
+        residual[2i] += flux
+        residual[2j] -= flux
+        blocks[2, ii] += dpi
+        blocks[4, ii] += dSi
+        blocks[2, ij] += dpj
+        blocks[4, ij] += dSj
+        blocks[2, ji] -= dpi
+        blocks[4, ji] -= dSi
+        blocks[2, jj] -= dpj
+        blocks[4, jj] -= dSj
+    end
+    return nothing
+end
+
+# The pressure p_bh of a well at rate Q solves Σ_j a_j max(0, p_bh + d_j − p_j) = Q, with a_j = WI_j λ_t,j ρ_n,j and d_j the weight
+# of the CO2 column. The sum is piecewise linear and increasing: drop the perforations that would flow back until
+# none is left. With p_bh eliminated, the rate of perforation j depends on every other perforation k:
+#
+#   dq_j/dx_k = δ_jk (a_j' u_j − a_j ∂p_j/∂x) + a_j dp_bh/dx_k,   dp_bh/dx_k = (a_k ∂p_k/∂x − a_k' u_k) / Σ a
+function accumulate_well!(sys::System, m::Model, state::State, w::Int, scheduled::Float64)
+    sys.rates[w] = 0.0
+    sys.bottom_hole[w] = NaN
+    scheduled > 0 || return nothing
+    well, P, sn = m.wells[w], sys.properties, 1 / m.fluids.co2_density
+    a, a_p, a_S, u = sys.conductance, sys.conductance_p, sys.conductance_S, sys.drawdown
+    count = length(well.cells)
+    for (j, i) in enumerate(well.cells)
+        WI = m.well_indices[w][j]
+        a[j] = WI * P[LT, i] * P[RN, i]
+        a_p[j] = WI * P[LT, i] * P[RN_P, i]
+        a_S[j] = WI * (P[LT_S, i] * P[RN, i] + P[LT, i] * P[RN_S, i])
+        u[j] = state.pressure[i] - sys.well_density[w] * m.well_heights[w][j]       # p_bh above which j takes CO2
+    end
+    pressure, total = balanced_pressure(a, u, count, scheduled)
+    limited = pressure > well.pressure_limit
+    limited && (pressure = well.pressure_limit)
+    sys.bottom_hole[w] = pressure
+    for j in 1:count
+        u[j] = max(0.0, pressure - u[j])
+    end
+    for j in 1:count
+        u[j] > 0 || continue
+        i = well.cells[j]
+        q = a[j] * u[j]
+        sys.rates[w] += q
+        sys.residual[2i] -= sn * q
+        d = m.pattern.diagonal[i]
+        sys.blocks[2, d] -= sn * (a_p[j] * u[j] - a[j])
+        sys.blocks[4, d] -= sn * a_S[j] * u[j]
+        limited && continue
+        for k in 1:count
+            u[k] > 0 || continue
+            block = m.pattern.perforations[w][j, k]
+            sys.blocks[2, block] -= sn * a[j] * (a[k] - a_p[k] * u[k]) / total
+            sys.blocks[4, block] += sn * a[j] * a_S[k] * u[k] / total
+        end
+    end
+    return nothing
+end
+
+# The pressure at which perforations with conductances a and thresholds u take the rate Q, and the sum of a over those that flow.
+function balanced_pressure(a, u, count, Q)
+    pressure, total = Inf, 0.0
+    for _ in 1:(count + 1)
+        numerator, denominator = Q, 0.0
+        for j in 1:count
+            u[j] < pressure || continue
+            numerator += a[j] * u[j]
+            denominator += a[j]
+        end
+        denominator > 0 || return Inf, 0.0
+        next = numerator / denominator
+        next == pressure && break
+        pressure, total = next, denominator
+    end
+    return pressure, total
+end
