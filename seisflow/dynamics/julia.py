@@ -30,7 +30,7 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 
-from seisflow.dynamics.julia_find import JuliaInstallation, cache_folder, find_julia, julia_project
+from seisflow.dynamics.julia_find import JuliaInstallation, cache_folder, find_julia, julia_project, julia_variables
 from seisflow.errors import InputError, JuliaError, JuliaNotFoundError
 
 __all__ = ["JuliaEngine", "JuliaInstallation", "JuliaNotFoundError", "Value", "find_julia", "julia_project"]
@@ -50,16 +50,7 @@ def _launch(
     """Command line and variables that start a worker with the ``julia`` program."""
     command = [str(installation.executable), "--startup-file=no", "--history-file=no", "--color=no"]
     command += [f"--project={project}", f"--threads={threads}", str(project / "src" / "server.jl"), MODULE]
-    variables = {
-        **os.environ,
-        **installation.environment,
-        # Compiled code goes to a folder of ours, because that of an installed package may be read-only; the empty entry
-        # stands for Julia's own folders.
-        "JULIA_DEPOT_PATH": f"{depot}:{os.environ.get('JULIA_DEPOT_PATH', '')}",
-        "JULIA_LOAD_PATH": "@:@stdlib",
-        "OPENBLAS_NUM_THREADS": "1",  # the threads are for the members
-    }
-    return command, variables
+    return command, julia_variables(installation, depot)
 
 
 class _WorkerDiedError(Exception):

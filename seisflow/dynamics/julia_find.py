@@ -5,6 +5,8 @@ on the machine yet is the business of :mod:`seisflow.dynamics.julia_install`.
 
 Order: ``SEISFLOW_JULIA`` (an explicit choice: if it cannot be used, that is an error), ``julia`` on ``PATH``, what
 juliapkg has resolved already, and the private folder in which the set-up unpacks Debian's Julia.
+
+``python -m seisflow.dynamics.julia_find ARGUMENT...`` runs that Julia with these arguments.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ __all__ = [
     "cache_folder",
     "find_julia",
     "julia_project",
+    "julia_variables",
     "probe",
     "unpacked_folder",
     "unpacked_julia",
@@ -86,6 +89,22 @@ def julia_project() -> Path:
         f"The Julia sources of seisflow are neither in {package / '_julia'} nor in {package.parent / 'julia'}. "
         "Install seisflow again: the wheel carries them."
     )
+
+
+def julia_variables(installation: JuliaInstallation, depot: Path | None = None) -> dict[str, str]:
+    """All variables with which seisflow runs this Julia.
+
+    Compiled code goes to a folder of ours, because the folder of an installed package may be read-only, and only the
+    project and Julia's own library are looked into, so that nothing depends on what else the user has installed.
+    """
+    depot = depot or cache_folder() / "depot"
+    return {
+        **os.environ,
+        **installation.environment,
+        "JULIA_DEPOT_PATH": f"{depot}:{os.environ.get('JULIA_DEPOT_PATH', '')}",  # an empty entry: Julia's own folders
+        "JULIA_LOAD_PATH": "@:@stdlib",
+        "OPENBLAS_NUM_THREADS": "1",  # the threads are for the members
+    }
 
 
 def probe(executable: Path, route: str, environment: dict[str, str] | None = None) -> JuliaInstallation | str:
@@ -180,3 +199,11 @@ def find_julia() -> JuliaInstallation:
         return answer
     refused.append(f"cache: {answer}")
     raise JuliaNotFoundError("No usable Julia. Looked in " + "; ".join(refused) + f". {REMEDY}.")
+
+
+if __name__ == "__main__":
+    try:
+        chosen = find_julia()
+    except JuliaNotFoundError as problem:
+        sys.exit(str(problem))
+    os.execve(chosen.executable, [str(chosen.executable), *sys.argv[1:]], julia_variables(chosen))
