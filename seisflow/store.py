@@ -135,7 +135,7 @@ class Store(Recorder):
         try:
             group = zarr.open_group(path, mode="r")
             attributes: dict[str, Any] = dict(group.attrs)
-            fields = {key: np.asarray(group[key][...]) for key in attributes["fields"]}
+            fields = {key: np.asarray(group[key]) for key in attributes["fields"]}
             weights: dict[str, Any] = {}
             if (path / "weights.safetensors").exists():
                 from safetensors.numpy import load_file

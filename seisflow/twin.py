@@ -117,8 +117,9 @@ class Scenario:
                 fields[name][failed] = rerun[name]
         failed = everyone[~np.isfinite(fields["saturation"]).reshape(state.size, -1).all(axis=1)]
         raise SimulationError(
-            f"{failed.size} of {state.size} members failed on the way to survey {survey + 1} "
-            f"(members {failed[:8].tolist()} …); at most {self.max_failed_share:.0%} may. Allow smaller time steps or check the injection rate and limits."
+            f"{failed.size} of {state.size} members failed on the way to survey {survey + 1}, "
+            f"{failed[:8].tolist()} among them; at most {self.max_failed_share:.0%} may. "
+            "Allow smaller time steps, or check the injection rate and the pressure limit."
         )
 
 

@@ -1,0 +1,335 @@
+r"""Study files: every physical and numerical choice of a run, in TOML, with the unit in the name of the key.
+
+:func:`load_study` reads and checks a file; :class:`Study` is the same thing in Python. Unknown keys, wrong types,
+numbers out of range, and choices that contradict each other are refused with the key's path, the value and what to do,
+before any work. The defaults are the published values where there are any (``docs/study.md`` lists them).
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from seisflow.errors import InputError
+from seisflow.grid import Grid
+from seisflow.units import DAY
+
+__all__ = ["Study", "load_study"]
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Method = Literal["open_loop", "enkf", "flow"]
+Modality = Literal["seismic", "wells"]
+
+
+class _Table(BaseModel):
+    """One table of a study file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class GridTable(_Table):
+    """Flow grid: cells of the two-phase flow and of the inferred state."""
+
+    shape: tuple[Count, Count] = (512, 256)
+    spacing_m: tuple[Positive, Positive] = (6.25, 6.25)
+    origin_m: tuple[Finite, Finite] = (300.0, 446.0)
+    """Left end and depth of the top [m] in the section's coordinates."""
+    thickness_m: Positive = 100.0
+
+    def build(self) -> Grid:
+        """The grid object."""
+        return Grid(self.shape, self.spacing_m, self.origin_m, self.thickness_m)
+
+
+class GeologyTable(_Table):
+    """Velocity section, and the permeability prior built from it."""
+
+    section: str = "compass_slice"
+    """``"compass_slice"`` (packaged) or the path of an ``.npz`` file, relative to the study file."""
+    porosity: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    kv_over_kh: Annotated[float, Field(gt=0, le=1)] = 0.36
+    rock_compressibility_per_bar: NonNegative = 4.5e-5
+    open_sides: bool = True
+    """Lateral boundaries: open aquifer, or closed."""
+    velocity_noise_std_m_per_s: NonNegative = 100.0
+    velocity_noise_length_m: tuple[Positive, Positive] = (400.0, 40.0)
+    warp_std_m: tuple[NonNegative, NonNegative] = (60.0, 25.0)
+    warp_length_m: tuple[Positive, Positive] = (800.0, 400.0)
+    unconformity_velocity_m_per_s: Positive = 3500.0
+    seal_thickness_m: NonNegative = 50.0
+    seal_permeability_mD: Positive = 1e-3  # noqa: N815 (mD is the unit's name)
+
+
+class FluidsTable(_Table):
+    """CO2 and brine; one density serves flow and rock physics."""
+
+    co2_density_kg_per_m3: Positive = 700.0
+    brine_density_kg_per_m3: Positive = 1000.0
+    reference_pressure_bar: Positive = 150.0
+    co2_compressibility_per_bar: NonNegative = 1e-4
+    brine_compressibility_per_bar: NonNegative = 1e-6
+    co2_viscosity_Pa_s: Positive = 1e-4  # noqa: N815
+    brine_viscosity_Pa_s: Positive = 1e-3  # noqa: N815
+    co2_corey_exponent: Positive = 2.0
+    brine_corey_exponent: Positive = 2.0
+    co2_residual: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    brine_residual: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    capillary_entry_pressure_bar: NonNegative = 0.0
+
+
+class InjectionTable(_Table):
+    """The injection well."""
+
+    x_m: Finite = 1900.0
+    depth_m: tuple[Finite, Finite] = (1621.0, 1671.0)
+    """Top and bottom of the perforations [m]."""
+    radius_m: Positive = 0.1
+    rate_m3_per_s: NonNegative = 0.05
+    """Volume rate at reference density."""
+    start_day: NonNegative = 0.0
+    stop_day: Positive | None = None
+    """Day of shut-in; left out: the well injects to the end."""
+    pressure_limit_bar: Positive = 400.0
+
+
+class SurveysTable(_Table):
+    """When data arrive and of which kind."""
+
+    days: Annotated[tuple[Finite, ...], Field(min_length=1)] = (480.0, 960.0, 1440.0, 1920.0)
+    modalities: Annotated[tuple[Modality, ...], Field(min_length=1)] = ("seismic", "wells")
+
+
+class SeismicTable(_Table):
+    """Acquisition, waves and image."""
+
+    spacing_m: tuple[Positive, Positive] = (6.25, 6.25)
+    depth_m: tuple[Finite, Finite] = (0.0, 2046.0)
+    """Top and bottom of the wave model [m]."""
+    sources: Count = 8
+    source_depth_m: NonNegative = 212.5
+    receivers: Count = 200
+    receiver_depth_m: NonNegative = 12.5
+    peak_frequency_Hz: Positive = 15.0  # noqa: N815
+    record_length_s: Positive = 1.8
+    sampling_interval_s: Positive = 0.004
+    snr_dB: Finite = 28.0  # noqa: N815
+    encoded_shots: Count | None = None
+    """Number of simultaneous-source shots that the sources are encoded into; left out: none, one shot a source."""
+    space_order: Annotated[int, Field(ge=4, le=16, multiple_of=2)] = 8
+    absorbing_cells: Count = 40
+    smoothing_m: Positive = 60.0
+    """Standard deviation of the Gaussian that smooths the baseline slowness for imaging."""
+    condition: Literal["inverse-scattering", "zero-lag"] = "inverse-scattering"
+    mute_depth_m: NonNegative = 350.0
+    """The image is muted above this depth [m]."""
+    noise_images: Annotated[int, Field(ge=8)] = 32
+    mixing: Literal["patchy", "uniform", "brie"] = "patchy"
+    brie_exponent: Annotated[float, Field(ge=1, le=40)] = 3.0
+    mineral_modulus_GPa: Positive = 36.6  # noqa: N815
+    brine_modulus_GPa: Positive = 2.735  # noqa: N815
+    co2_modulus_GPa: Positive = 0.125  # noqa: N815
+
+
+class WellsTable(_Table):
+    """Monitoring wells, logged over the whole column."""
+
+    x_m: Annotated[tuple[Finite, ...], Field(min_length=1)] = (1900.0,)
+    saturation_std: Positive = 0.02
+    pressure_std_bar: Positive = 0.5
+
+
+class EnsembleTable(_Table):
+    """The ensemble."""
+
+    members: Annotated[int, Field(ge=2)] = 128
+    permeability: Literal["redrawn", "kept"] = "redrawn"
+    """``"redrawn"``: every member draws K anew for every survey interval; ``"kept"``: it keeps its first."""
+    max_failed_share: Share = 0.1
+
+
+class EnkfTable(_Table):
+    """Stochastic ensemble Kalman filter."""
+
+    inflation: Annotated[float, Field(ge=1)] = 1.0
+
+
+class FlowTable(_Table):
+    """Conditional normalizing flow; what is left out is chosen from the field and ensemble sizes."""
+
+    update: Literal["joint", "reference"] = "joint"
+    scales: Count | None = None
+    steps: Count | None = None
+    hidden: Count | None = None
+    epochs: Count | None = None
+    batch_size: Count | None = None
+    learning_rate: Positive | None = None
+
+
+class Study(_Table):
+    """A whole study.
+
+    Raises
+    ------
+    InputError
+        From :func:`load_study` and :meth:`from_dict`: the first thing that is wrong, by the path of its key.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] = "study"
+    seed: Annotated[int, Field(ge=0)] = 1
+    methods: Annotated[tuple[Method, ...], Field(min_length=1)] = ("open_loop", "enkf", "flow")
+    grid: GridTable = GridTable()
+    geology: GeologyTable = GeologyTable()
+    fluids: FluidsTable = FluidsTable()
+    injection: InjectionTable = InjectionTable()
+    surveys: SurveysTable = SurveysTable()
+    seismic: SeismicTable = SeismicTable()
+    wells: WellsTable = WellsTable()
+    ensemble: EnsembleTable = EnsembleTable()
+    enkf: EnkfTable = EnkfTable()
+    flow: FlowTable = FlowTable()
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Study:
+        grid = self.grid.build()
+        (left, right), (top, bottom) = grid.extent
+        days = self.surveys.days
+        if days[0] <= 0:
+            raise InputError("surveys.days", days, "the first survey must come after day 0, the start of the study")
+        if any(later <= earlier for earlier, later in pairwise(days)):
+            raise InputError("surveys.days", days, "give the days of the surveys in increasing order")
+        if days[0] <= self.injection.start_day:
+            raise InputError(
+                "surveys.days",
+                days,
+                f"the first survey must come after injection.start_day = {self.injection.start_day:g}",
+            )
+        stop = self.injection.stop_day
+        if stop is not None and stop <= self.injection.start_day:
+            raise InputError("injection.stop_day", stop, f"it must follow start_day = {self.injection.start_day:g}")
+        if not left < self.injection.x_m < right:
+            raise InputError("injection.x_m", self.injection.x_m, f"the grid reaches from {left:g} to {right:g} m")
+        first, last = self.injection.depth_m
+        if not top <= first < last <= bottom:
+            raise InputError(
+                "injection.depth_m", (first, last), f"give top < bottom inside the grid, {top:g} to {bottom:g} m"
+            )
+        for x in self.wells.x_m:
+            if not left < x < right:
+                raise InputError("wells.x_m", x, f"the grid reaches from {left:g} to {right:g} m")
+        if self.fluids.co2_residual + self.fluids.brine_residual >= 1:
+            raise InputError(
+                "fluids.co2_residual", self.fluids.co2_residual, "with fluids.brine_residual it must stay below 1"
+            )
+        if self.fluids.co2_density_kg_per_m3 >= self.fluids.brine_density_kg_per_m3:
+            raise InputError(
+                "fluids.co2_density_kg_per_m3", self.fluids.co2_density_kg_per_m3, "it must be lighter than the brine"
+            )
+        if len(set(self.methods)) != len(self.methods):
+            raise InputError("methods", self.methods, "name every method once")
+        if len(set(self.surveys.modalities)) != len(self.surveys.modalities):
+            raise InputError("surveys.modalities", self.surveys.modalities, "name every modality once")
+        low, high = self.seismic.depth_m
+        if "seismic" in self.surveys.modalities:
+            if not low <= top < bottom <= high + 1e-6:
+                raise InputError(
+                    "seismic.depth_m",
+                    (low, high),
+                    f"the wave model must contain the flow grid, {top:g} to {bottom:g} m",
+                )
+            for key in ("source_depth_m", "receiver_depth_m"):
+                depth = getattr(self.seismic, key)
+                if not low <= depth <= high:
+                    raise InputError(f"seismic.{key}", depth, f"the wave model reaches from {low:g} to {high:g} m")
+            if self.seismic.encoded_shots is not None and self.seismic.encoded_shots > self.seismic.sources:
+                raise InputError(
+                    "seismic.encoded_shots",
+                    self.seismic.encoded_shots,
+                    f"it must not exceed seismic.sources = {self.seismic.sources}",
+                )
+        return self
+
+    @property
+    def survey_times(self) -> tuple[float, ...]:
+        """Times of the surveys [s]."""
+        return tuple(day * DAY for day in self.surveys.days)
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> Study:
+        """A study from nested dictionaries, as TOML gives them."""
+        try:
+            return Study.model_validate(values)
+        except ValidationError as error:
+            raise _first_fault(error) from error
+
+    def to_toml(self) -> str:
+        """The study as a TOML file that :func:`load_study` reads back to the same study."""
+        tables = self.model_dump(exclude_none=True)
+        lines = [f"{key} = {_toml(value)}" for key, value in tables.items() if not isinstance(value, dict)]
+        for key, table in tables.items():
+            if isinstance(table, dict):
+                lines += ["", f"[{key}]", *(f"{name} = {_toml(value)}" for name, value in table.items())]
+        return "\n".join(lines) + "\n"
+
+    def changed(self, **tables: Any) -> Study:
+        """A copy with some keys changed: ``changed(seed=3, ensemble={"members": 16})``."""
+        values = self.model_dump()
+        for key, value in tables.items():
+            values[key] = {**values[key], **value} if isinstance(value, dict) else value
+        return Study.from_dict(values)
+
+
+def _toml(value: Any) -> str:
+    """A scalar or a list in TOML; JSON's spelling of these is TOML's too."""
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+
+
+def _first_fault(error: ValidationError) -> InputError:
+    """The first fault of a study as an :class:`InputError` with the path of its key."""
+    faults = error.errors()
+    fault = faults[0]
+    path = ".".join(str(part) for part in fault["loc"])
+    inner = fault.get("ctx", {}).get("error")
+    if isinstance(inner, InputError):
+        return inner
+    if fault["type"] == "extra_forbidden":
+        table: Any = Study
+        for part in fault["loc"][:-1]:
+            field = getattr(table, "model_fields", {}).get(str(part))
+            table = field.annotation if field is not None else None
+        known = ", ".join(sorted(getattr(table, "model_fields", {})))
+        return InputError(path, fault["input"], f"unknown key; the keys here are: {known}")
+    more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
+    message = fault["msg"][0].lower() + fault["msg"][1:]
+    return InputError(path, fault["input"], f"{message}{more}")
+
+
+def load_study(file: str | Path) -> Study:
+    """Read and check a study file.
+
+    A relative ``geology.section`` is taken relative to the study file.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, is not TOML, or a key is wrong; the message names the key.
+    """
+    path = Path(file)
+    if not path.is_file():
+        raise InputError("study", str(path), "no such file")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError("study", str(path), f"this is not a TOML file: {error}") from error
+    section = values.get("geology", {}).get("section") if isinstance(values.get("geology"), dict) else None
+    if isinstance(section, str) and section != "compass_slice" and not Path(section).is_absolute():
+        values["geology"]["section"] = str((path.parent / section).resolve())
+    return Study.from_dict(values)

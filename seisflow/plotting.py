@@ -1,0 +1,271 @@
+r"""Figures of a run, from stored results only: nothing here computes physics or scores.
+
+Sections have x to the right and depth downwards, both in metres and to scale. Saturation, standard deviation and error share
+one colour scale each over all panels of a figure; the error scale is symmetric about zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from seisflow.ensemble import Ensemble
+from seisflow.grid import Grid
+
+__all__ = ["comparison_figure", "data_figure", "geology_figure", "posterior_figure", "save", "score_figure"]
+
+LABELS = {"open_loop": "open loop", "enkf": "EnKF", "flow": "flow"}
+COLOURS = {"open_loop": "0.45", "enkf": "tab:orange", "flow": "tab:blue"}
+
+
+def _section(
+    axes: Any, field: NDArray, grid: Grid, title: str, window: tuple[float, float] | None, **style: Any
+) -> Any:
+    (left, right), (top, bottom) = grid.extent
+    image = axes.imshow(
+        np.asarray(field).T, extent=(left, right, bottom, top), interpolation="nearest", aspect="equal", **style
+    )
+    axes.set_title(title, fontsize=9)
+    axes.tick_params(labelsize=7)
+    if window is not None:
+        axes.set_ylim(window[1], window[0])
+    return image
+
+
+def _bar(figure: Figure, image: Any, axes: Any, label: str) -> None:
+    bar = figure.colorbar(image, ax=axes, shrink=0.85, pad=0.01)
+    bar.set_label(label, fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+
+
+def _plume_window(grid: Grid, fields: Sequence[NDArray]) -> tuple[float, float]:
+    """Depth range that holds all plumes with a margin, so that a thin plume is not lost in the overburden."""
+    wet = np.any([np.asarray(f).reshape(-1, *grid.shape).max(axis=(0, 1)) > 0.01 for f in fields], axis=0)
+    if not wet.any():
+        return grid.extent[1]
+    depths = grid.centres(1)[wet]
+    low, high = grid.extent[1]
+    return max(low, depths.min() - 125), min(high, depths.max() + 75)
+
+
+def geology_figure(
+    grid: Grid, velocity: NDArray, permeability: NDArray, truth: NDArray, wells: Mapping[str, Any]
+) -> Figure:
+    """Baseline velocity, the true permeability, and prior draws of it.
+
+    Parameters
+    ----------
+    velocity
+        On the flow grid [m/s].
+    permeability
+        Prior draws [mD], ``(M, *grid.shape)``; the first four are shown.
+    truth
+        True permeability [mD].
+    wells
+        ``injector`` (x, top, bottom) and ``monitors`` (x, …) [m].
+    """
+    figure = Figure(figsize=(12, 8), layout="constrained")
+    axes = figure.subplots(3, 2)
+    image = _section(axes[0, 0], velocity, grid, "baseline velocity $v_p$", None, cmap="viridis")
+    _bar(figure, image, axes[0, 0], "m/s")
+    style = {"cmap": "cividis", "vmin": -3, "vmax": 4}
+    image = _section(axes[0, 1], np.log10(truth), grid, "true permeability", None, **style)
+    _bar(figure, image, axes[0, 1], "log10 mD")
+    for m, panel in enumerate(axes[1:].ravel()):
+        if m < len(permeability):
+            image = _section(panel, np.log10(permeability[m]), grid, f"prior draw {m + 1}", None, **style)
+            _bar(figure, image, panel, "log10 mD")
+        else:
+            panel.set_axis_off()
+    x, top, bottom = wells["injector"]
+    for panel in axes.ravel():
+        panel.plot([x, x], [top, bottom], color="red", lw=2.5)
+        for monitor in wells["monitors"]:
+            panel.axvline(monitor, color="white", lw=0.7, ls="--")
+    axes[0, 0].set_ylabel("depth [m]")
+    axes[0, 0].set_xlabel("x [m]   (red: injector; dashed: monitoring well)", fontsize=8)
+    return figure
+
+
+def posterior_figure(
+    grid: Grid, truth: NDArray, forecast: NDArray, posterior: NDArray, title: str, field: str = "saturation"
+) -> Figure:
+    """Truth, forecast mean, posterior mean, standard deviations, errors, and four posterior samples.
+
+    Parameters
+    ----------
+    truth
+        ``grid.shape``; saturation [-] or pressure change [bar].
+    forecast, posterior
+        ``(M, *grid.shape)``, the same quantity.
+    """
+    unit = {"saturation": "-", "pressure": "bar"}[field]
+    window = _plume_window(grid, [truth, forecast]) if field == "saturation" else None
+    high = max(float(np.max(truth)), float(np.max(forecast.mean(axis=0))), 1e-6)
+    value = {"cmap": "magma_r", "vmin": 0.0, "vmax": high}
+    error_f, error_p = forecast.mean(axis=0) - truth, posterior.mean(axis=0) - truth
+    limit = max(float(np.abs(error_f).max()), float(np.abs(error_p).max()), 1e-6)
+    error = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+    std_f, std_p = forecast.std(axis=0, ddof=1), posterior.std(axis=0, ddof=1)
+    deviation = {"cmap": "viridis", "vmin": 0.0, "vmax": max(float(std_f.max()), float(std_p.max()), 1e-6)}
+
+    figure = Figure(figsize=(13, 9.5), layout="constrained")
+    axes = figure.subplots(4, 3)
+    panels = [
+        (truth, "truth", value),
+        (forecast.mean(axis=0), "forecast mean", value),
+        (posterior.mean(axis=0), "posterior mean", value),
+        (std_f, "forecast standard deviation", deviation),
+        (std_p, "posterior standard deviation", deviation),
+        (np.abs(error_p) - np.abs(error_f), "|posterior error| − |forecast error| (blue: better)", error),
+        (error_f, "forecast mean − truth", error),
+        (error_p, "posterior mean − truth", error),
+    ]
+    chosen = np.unique(np.linspace(0, len(posterior) - 1, 4).astype(int))
+    panels += [(posterior[m], f"posterior sample {m + 1}", value) for m in chosen]
+    for panel, (array, name, style) in zip(axes.ravel(), panels, strict=False):
+        image = _section(panel, array, grid, name, window, **style)
+        _bar(figure, image, panel, unit)
+    for panel in axes.ravel()[len(panels) :]:
+        panel.set_axis_off()
+    axes[-1, 0].set_xlabel("x [m]", fontsize=8)
+    axes[-1, 0].set_ylabel("depth [m]", fontsize=8)
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def comparison_figure(
+    grid: Grid, truth: NDArray, posteriors: Mapping[str, NDArray], scores: Mapping[str, Mapping[str, float]], title: str
+) -> Figure:
+    """All methods beside the truth at one survey: mean, standard deviation and error of the saturation."""
+    window = _plume_window(grid, [truth, *posteriors.values()])
+    means = {name: s.mean(axis=0) for name, s in posteriors.items()}
+    stds = {name: s.std(axis=0, ddof=1) for name, s in posteriors.items()}
+    high = max(float(truth.max()), 1e-6)
+    limit = max(max(float(np.abs(m - truth).max()) for m in means.values()), 1e-6)
+    widest = max(max(float(s.max()) for s in stds.values()), 1e-6)
+    figure = Figure(figsize=(13, 2.1 + 2.0 * len(means)), layout="constrained")
+    axes = figure.subplots(len(means) + 1, 3, squeeze=False)
+    image = _section(axes[0, 0], truth, grid, "truth", window, cmap="magma_r", vmin=0, vmax=high)
+    _bar(figure, image, axes[0, 0], "S [-]")
+    axes[0, 1].set_axis_off()
+    axes[0, 2].set_axis_off()
+    for row, name in enumerate(means, start=1):
+        label = LABELS.get(name, name)
+        rmse = scores[name]["rmse"]
+        image = _section(axes[row, 0], means[name], grid, f"{label}: mean", window, cmap="magma_r", vmin=0, vmax=high)
+        _bar(figure, image, axes[row, 0], "S [-]")
+        image = _section(
+            axes[row, 1], stds[name], grid, f"{label}: standard deviation", window, cmap="viridis", vmin=0, vmax=widest
+        )
+        _bar(figure, image, axes[row, 1], "[-]")
+        image = _section(
+            axes[row, 2],
+            means[name] - truth,
+            grid,
+            f"{label}: error, RMSE {rmse:.4f}",
+            window,
+            cmap="RdBu_r",
+            vmin=-limit,
+            vmax=limit,
+        )
+        _bar(figure, image, axes[row, 2], "[-]")
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def data_figure(grid: Grid, observed: Ensemble, predicted: Ensemble, truth: NDArray, title: str) -> Figure:
+    """What the analysis sees: the observed image beside predicted ones, and well logs with the forecast's range.
+
+    Parameters
+    ----------
+    observed, predicted
+        Data ensembles with any of ``image``, ``well_saturation``, ``well_pressure``.
+    truth
+        True saturation, contoured over the images.
+    """
+    has_image, has_wells = "image" in observed, "well_saturation" in observed
+    figure = Figure(figsize=(13, 3.6 * has_image + 3.6 * has_wells), layout="constrained")
+    parts = figure.subfigures(int(has_image) + int(has_wells), 1, squeeze=False)[:, 0]
+    if has_image:
+        axes = parts[0].subplots(1, 3)
+        image_y = observed["image"][0]
+        limit = float(np.quantile(np.abs(image_y), 0.998)) or 1.0
+        style = {"cmap": "seismic", "vmin": -limit, "vmax": limit}
+        (left, _), (top, _) = grid.extent
+        x, z = (
+            left + (np.arange(grid.shape[0]) + 0.5) * grid.spacing[0],
+            top + (np.arange(grid.shape[1]) + 0.5) * grid.spacing[1],
+        )
+        for panel, (array, name) in zip(
+            axes,
+            [
+                (image_y, "observed image (contour: true S = 0.05)"),
+                (predicted["image"].mean(axis=0), "mean of the predicted images"),
+                (predicted["image"][0], "image of member 1, without noise"),
+            ],
+            strict=True,
+        ):
+            shown = _section(panel, array, grid, name, None, **style)
+            _bar(parts[0], shown, panel, "image amplitude")  # type: ignore[arg-type]
+        if truth.max() > 0.05:
+            axes[0].contour(x, z, truth.T, levels=[0.05], colors="k", linewidths=0.7)
+        axes[0].set_ylabel("depth [m]", fontsize=8)
+    if has_wells:
+        n = observed["well_saturation"].shape[1]
+        axes = parts[-1].subplots(1, 2 * n, squeeze=False)[0]
+        depth = grid.centres(1)
+        for w in range(n):
+            for panel, key, scale, label in (
+                (axes[2 * w], "well_saturation", 1.0, "saturation [-]"),
+                (axes[2 * w + 1], "well_pressure", 1e-5, "pressure change [bar]"),
+            ):
+                low, high = np.quantile(predicted[key][:, w] * scale, [0.05, 0.95], axis=0)
+                panel.fill_betweenx(depth, low, high, color="tab:blue", alpha=0.3, label="forecast 5–95 %")
+                panel.plot(observed[key][0, w] * scale, depth, "k.", ms=3, label="observed")
+                panel.set_ylim(depth[-1], depth[0])
+                panel.set_xlabel(f"well {w + 1}: {label}", fontsize=8)
+                panel.tick_params(labelsize=7)
+        axes[0].legend(fontsize=7)
+        axes[0].set_ylabel("depth [m]", fontsize=8)
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def score_figure(summary: Mapping[str, Any]) -> Figure:
+    """Scores over the surveys, one line a method."""
+    shown = [
+        ("rmse", "RMSE of S [-]", None),
+        ("crps", "CRPS of S [-]", None),
+        ("ssim", "SSIM of S [-]", None),
+        ("coverage_90", "90 % coverage in the plume region [-]", 0.9),
+    ]
+    figure = Figure(figsize=(13, 3.2), layout="constrained")
+    axes = figure.subplots(1, len(shown))
+    days = summary["survey_days"]
+    for panel, (key, label, ideal) in zip(axes, shown, strict=True):
+        for name, steps in summary["scores"].items():
+            panel.plot(days, [s[key] for s in steps], "o-", color=COLOURS.get(name), label=LABELS.get(name, name))
+        if ideal is not None:
+            panel.axhline(ideal, color="k", lw=0.8, ls=":")
+            panel.set_ylim(0, 1.02)
+        panel.set_title(label, fontsize=9)
+        panel.set_xlabel("day", fontsize=8)
+        panel.set_xticks(days)
+        panel.tick_params(labelsize=7)
+    axes[0].legend(fontsize=8)
+    return figure
+
+
+def save(figure: Figure, path: Path, dpi: int = 110) -> Path:
+    """Write a figure as PNG and return its path."""
+    with matplotlib.rc_context({"savefig.facecolor": "white"}):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=dpi)
+    return path
