@@ -1,0 +1,144 @@
+r"""Imaging: the adjoint of linearised modelling in a smooth background, applied to records.
+
+About a background wavefield w with the adjoint field v (the records sent back in time), two imaging conditions, both
+exact adjoints of a Born operator:
+
+* ``zero_lag`` : derivative in squared slowness m at fixed density; scattering source −δm ∂²w/∂t², image
+  I = −Σ_t v ∂²w/∂t².
+* ``inverse_scattering`` : derivative in b → b (1 + κ) at fixed velocity, that is κ = −δ ln(impedance). It images
+  reflections and is blind to the transmitted waves that paint the zero-lag image with low wavenumbers (Op 't Root, Stolk
+  & de Hoop 2012; Whitmore & Crawley 2012): I = −Σ_t (m v ∂²w/∂t² + ∇w·∇v). With the wave equation, and summation by
+  parts in time, this is a filter on the plain correlation C = Σ_t w v,
+
+      I = ½ (q C − √b L (C/√b)),
+
+  (½ of minus the Laplacian of C where the density is constant), so it costs no more than the correlation itself. It holds
+  away from the sources and receivers.
+
+A CO2 plume lowers the impedance: with records of monitor minus baseline, its inverse-scattering image is a band-limited
+view of a positive κ. The background wavefields depend on neither the member nor the survey's date: a :class:`Migration`
+computes them once per experiment and keeps them, time-subsampled, in memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from seisflow.errors import InputError
+from seisflow.grid import Grid
+from seisflow.observation.survey import Encoding
+from seisflow.observation.wave import Kept, Medium, Propagator, laplacian
+
+__all__ = ["Imaging", "Migration", "smooth"]
+
+
+@dataclass(frozen=True)
+class Imaging:
+    """How images are made.
+
+    Parameters
+    ----------
+    condition
+        ``"inverse_scattering"`` or ``"zero_lag"``.
+    smoothing
+        Standard deviation of the Gaussian that smooths the background's slowness and density [m].
+    mute_depth
+        Above this depth the image is zero (water, sources, receivers) [m]; it fades in over the next 100 m.
+    depth_power
+        The image is multiplied by (depth / model depth)^power, against the waves' spreading.
+    """
+
+    condition: Literal["inverse_scattering", "zero_lag"] = "inverse_scattering"
+    smoothing: float = 60.0
+    mute_depth: float = 0.0
+    depth_power: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.condition not in ("inverse_scattering", "zero_lag"):
+            raise InputError("imaging.condition", self.condition, "choose 'inverse_scattering' or 'zero_lag'")
+        for name in ("smoothing", "mute_depth", "depth_power"):
+            if not (np.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
+                raise InputError(f"imaging.{name}", getattr(self, name), "give a number of 0 or more")
+
+
+def smooth(velocity: NDArray, density: NDArray, grid: Grid, length: float) -> tuple[NDArray, NDArray]:
+    """Smooth a model: Gaussian of standard deviation ``length`` [m] on slowness (keeps travel times) and density."""
+    sigma = [length / h for h in grid.spacing]
+    slowness = gaussian_filter(1 / np.asarray(velocity, np.float64), sigma, mode="nearest")
+    return 1 / slowness, gaussian_filter(np.asarray(density, np.float64), sigma, mode="nearest")
+
+
+class Migration:
+    """The linearised operator of a set of experiments in one background, and its adjoint, the image.
+
+    Parameters
+    ----------
+    propagator
+        Wave operators of the grid and survey.
+    velocity, density
+        The background model, smooth [m/s, kg/m³].
+    encoding
+        The experiments (:meth:`Encoding.plain` for single shots).
+    options
+        Imaging condition, mute and depth scaling; ``options.smoothing`` is not applied here.
+    """
+
+    def __init__(
+        self, propagator: Propagator, velocity: NDArray, density: NDArray, encoding: Encoding, options: Imaging
+    ) -> None:
+        self.propagator, self.encoding, self.options = propagator, encoding, options
+        self.medium: Medium = propagator.medium(velocity, density)
+        self._what = "field" if options.condition == "inverse_scattering" else "acceleration"
+
+    def signature(self, experiment: int) -> NDArray:
+        """Source terms of one experiment."""
+        delays = self.encoding.shifts[experiment] * self.propagator.survey.interval
+        return self.propagator.signature(self.encoding.weights[experiment], delays)
+
+    @cached_property
+    def backgrounds(self) -> tuple[Kept, ...]:
+        """The kept background wavefields, one per experiment: computed once, on first use."""
+        experiments = range(self.encoding.n_experiments)
+        return tuple(self.propagator.keep(self.medium, self.signature(e), self._what) for e in experiments)
+
+    @cached_property
+    def _weight(self) -> NDArray[np.float64]:
+        """Mute and depth scaling."""
+        grid = self.propagator.grid
+        bottom = grid.extent[-1][1]
+        fade = np.clip((grid.depth - self.options.mute_depth) / 100.0, 0, 1) if self.options.mute_depth > 0 else 1.0
+        return fade * np.clip(grid.depth / bottom, 0, None) ** self.options.depth_power
+
+    def _filter(self, field: NDArray, transpose: bool) -> NDArray[np.float64]:
+        """From the correlation C to the image (or the transpose of that)."""
+        if self.options.condition == "zero_lag":
+            return -np.asarray(field, np.float64)
+        inner = 1 / np.sqrt(self.medium.density)
+        outer = 1 / inner
+        if transpose:
+            inner, outer = outer, inner
+        spacing, order = self.propagator.grid.spacing, self.propagator.space_order
+        return 0.5 * (self.medium.potential * field - inner * laplacian(field * outer, spacing, order, "constant"))
+
+    def image(self, records: NDArray) -> NDArray:
+        """The image of records ``(n_experiments, n_samples, n_receivers)`` on the wave grid, of the propagator's dtype."""
+        if len(records) != self.encoding.n_experiments:
+            raise InputError("records.shape", np.shape(records), f"there are {self.encoding.n_experiments} experiments")
+        total = np.zeros(self.propagator.grid.shape)
+        for kept, gather in zip(self.backgrounds, records, strict=True):
+            total += self.propagator.correlate(kept, gather)
+        return (self._weight * self._filter(total, transpose=False)).astype(self.propagator.dtype)
+
+    def model(self, perturbation: NDArray) -> NDArray:
+        """Linearised records of a perturbation (δm in s²/m², or κ) of the wave grid's shape; adjoint to :meth:`image`."""
+        scatterer = self._filter(self._weight * perturbation, transpose=True)
+        experiments = range(self.encoding.n_experiments)
+        return np.stack(
+            [self.propagator.born(self.medium, self.signature(e), scatterer, self._what) for e in experiments]
+        )
