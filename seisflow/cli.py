@@ -102,6 +102,14 @@ def doctor() -> None:
 
 
 @app.command()
+def keys() -> None:
+    """List every key of a study file, with its default and meaning."""
+    from seisflow.study_keys import study_keys
+
+    typer.echo(study_keys(), nl=False)
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     console.print(seisflow.__version__, highlight=False)

@@ -33,17 +33,20 @@ Modality = Literal["seismic", "wells"]
 class _Table(BaseModel):
     """One table of a study file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), use_attribute_docstrings=True)
 
 
 class GridTable(_Table):
     """Flow grid: cells of the two-phase flow and of the inferred state."""
 
     shape: tuple[Count, Count] = (512, 256)
+    """Cells along x and z."""
     spacing_m: tuple[Positive, Positive] = (6.25, 6.25)
+    """Size of a cell along x and z."""
     origin_m: tuple[Finite, Finite] = (300.0, 446.0)
     """Left end and depth of the top [m] in the section's coordinates."""
     thickness_m: Positive = 100.0
+    """Extent of the section in y."""
 
     def build(self) -> Grid:
         """The grid object."""
@@ -56,122 +59,181 @@ class GeologyTable(_Table):
     section: str = "compass_slice"
     """``"compass_slice"`` (packaged) or the path of an ``.npz`` file, relative to the study file."""
     porosity: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    """Porosity φ, the same everywhere."""
     kv_over_kh: Annotated[float, Field(gt=0, le=1)] = 0.36
+    """Vertical over horizontal permeability."""
     rock_compressibility_per_bar: NonNegative = 4.5e-5
+    """Relative change of the pore volume per bar."""
     open_sides: bool = True
     """Lateral boundaries: open aquifer, or closed."""
     velocity_noise_std_m_per_s: NonNegative = 100.0
+    """Standard deviation of the prior's velocity noise: streaks open and close."""
     velocity_noise_length_m: tuple[Positive, Positive] = (400.0, 40.0)
+    """Its correlation lengths along x and z."""
     warp_std_m: tuple[NonNegative, NonNegative] = (60.0, 25.0)
+    """Standard deviation of the prior's displacement along x and z: layers move."""
     warp_length_m: tuple[Positive, Positive] = (800.0, 400.0)
+    """Its correlation lengths along x and z."""
     unconformity_velocity_m_per_s: Positive = 3500.0
+    """The first depth with this velocity is the top of the reservoir."""
     seal_thickness_m: NonNegative = 50.0
+    """The seal directly above it."""
     seal_permeability_mD: Positive = 1e-3  # noqa: N815 (mD is the unit's name)
+    """Its permeability."""
 
 
 class FluidsTable(_Table):
     """CO2 and brine; one density serves flow and rock physics."""
 
     co2_density_kg_per_m3: Positive = 700.0
+    """At the reference pressure."""
     brine_density_kg_per_m3: Positive = 1000.0
+    """At the reference pressure."""
     reference_pressure_bar: Positive = 150.0
+    """Where the densities hold."""
     co2_compressibility_per_bar: NonNegative = 1e-4
+    """c in ρ = ρ_ref exp(c (p − p_ref))."""
     brine_compressibility_per_bar: NonNegative = 1e-6
+    """The same for brine."""
     co2_viscosity_Pa_s: Positive = 1e-4  # noqa: N815
+    """Dynamic viscosity."""
     brine_viscosity_Pa_s: Positive = 1e-3  # noqa: N815
+    """Dynamic viscosity."""
     co2_corey_exponent: Positive = 2.0
+    """Exponent of the relative permeability."""
     brine_corey_exponent: Positive = 2.0
+    """Exponent of the relative permeability."""
     co2_residual: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Saturation below which CO2 does not move."""
     brine_residual: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Saturation below which brine does not move; CO2 saturation stays below 1 minus this."""
     capillary_entry_pressure_bar: NonNegative = 0.0
+    """Entry pressure of the Brooks–Corey capillary pressure; 0: none."""
 
 
 class InjectionTable(_Table):
     """The injection well."""
 
     x_m: Finite = 1900.0
+    """Position."""
     depth_m: tuple[Finite, Finite] = (1621.0, 1671.0)
     """Top and bottom of the perforations [m]."""
     radius_m: Positive = 0.1
+    """Radius of the bore."""
     rate_m3_per_s: NonNegative = 0.05
     """Volume rate at reference density."""
     start_day: NonNegative = 0.0
+    """Day the injection begins."""
     stop_day: Positive | None = None
     """Day of shut-in; left out: the well injects to the end."""
     pressure_limit_bar: Positive = 400.0
+    """Bottom-hole pressure that is not exceeded; the rate falls instead."""
 
 
 class SurveysTable(_Table):
     """When data arrive and of which kind."""
 
     days: Annotated[tuple[Finite, ...], Field(min_length=1)] = (480.0, 960.0, 1440.0, 1920.0)
+    """Days of the surveys since the start of the study, increasing."""
     modalities: Annotated[tuple[Modality, ...], Field(min_length=1)] = ("seismic", "wells")
+    """What is measured at each survey."""
 
 
 class SeismicTable(_Table):
     """Acquisition, waves and image."""
 
     spacing_m: tuple[Positive, Positive] = (6.25, 6.25)
+    """Spacing of the wave grid along x and z."""
     depth_m: tuple[Finite, Finite] = (0.0, 2046.0)
     """Top and bottom of the wave model [m]."""
     sources: Count = 8
+    """Seabed nodes, used as sources by reciprocity, spread evenly over x."""
     source_depth_m: NonNegative = 212.5
+    """Their depth."""
     receivers: Count = 200
+    """Shot points near the surface, used as receivers by reciprocity."""
     receiver_depth_m: NonNegative = 12.5
+    """Their depth."""
     peak_frequency_Hz: Positive = 15.0  # noqa: N815
+    """Peak frequency of the Ricker wavelet."""
     record_length_s: Positive = 1.8
+    """Length of a record."""
     sampling_interval_s: Positive = 0.004
+    """Sampling of the records."""
     snr_dB: Finite = 28.0  # noqa: N815
+    """Signal-to-noise ratio of the records: ‖noise‖ = ‖data‖ 10^(−SNR/20)."""
     encoded_shots: Count | None = None
     """Number of simultaneous-source shots that the sources are encoded into; left out: none, one shot a source."""
     space_order: Annotated[int, Field(ge=4, le=16, multiple_of=2)] = 8
+    """Order of the finite differences in space."""
     absorbing_cells: Count = 40
+    """Thickness of the absorbing layer."""
     smoothing_m: Positive = 60.0
     """Standard deviation of the Gaussian that smooths the baseline slowness for imaging."""
     condition: Literal["inverse-scattering", "zero-lag"] = "inverse-scattering"
+    """Imaging condition."""
     mute_depth_m: NonNegative = 350.0
     """The image is muted above this depth [m]."""
     noise_images: Annotated[int, Field(ge=8)] = 32
+    """Images of pure noise from which its covariance is estimated."""
     mixing: Literal["patchy", "uniform", "brie"] = "patchy"
+    """How brine and CO2 share the pores."""
     brie_exponent: Annotated[float, Field(ge=1, le=40)] = 3.0
-    mineral_modulus_GPa: Positive = 36.6  # noqa: N815
+    """Exponent of Brie's law."""
+    mineral_modulus_GPa: Positive = 50.0  # noqa: N815
+    """Bulk modulus of the mineral."""
     brine_modulus_GPa: Positive = 2.735  # noqa: N815
+    """Bulk modulus of brine."""
     co2_modulus_GPa: Positive = 0.125  # noqa: N815
+    """Bulk modulus of CO2."""
 
 
 class WellsTable(_Table):
     """Monitoring wells, logged over the whole column."""
 
     x_m: Annotated[tuple[Finite, ...], Field(min_length=1)] = (1900.0,)
+    """Positions."""
     saturation_std: Positive = 0.02
+    """Standard deviation of the saturation's noise."""
     pressure_std_bar: Positive = 0.5
+    """Standard deviation of the pressure's noise."""
 
 
 class EnsembleTable(_Table):
     """The ensemble."""
 
     members: Annotated[int, Field(ge=2)] = 128
+    """Ensemble size M."""
     permeability: Literal["redrawn", "kept"] = "redrawn"
     """``"redrawn"``: every member draws K anew for every survey interval; ``"kept"``: it keeps its first."""
     max_failed_share: Share = 0.1
+    """Share of members that may fail in the simulator and be replaced by fresh draws."""
 
 
 class EnkfTable(_Table):
     """Stochastic ensemble Kalman filter."""
 
     inflation: Annotated[float, Field(ge=1)] = 1.0
+    """Factor on the analysis anomalies."""
 
 
 class FlowTable(_Table):
     """Conditional normalizing flow; what is left out is chosen from the field and ensemble sizes."""
 
     update: Literal["joint", "reference"] = "joint"
+    """``"joint"``: move each member, x̂ = f⁻¹(f(x; y); y°); ``"reference"``: x = f⁻¹(z; y°), z ~ N(0, I)."""
     scales: Count | None = None
+    """Multiscale levels L."""
     steps: Count | None = None
+    """Flow steps K a level."""
     hidden: Count | None = None
+    """Hidden channels of the coupling networks."""
     epochs: Count | None = None
+    """Most passes over the training members."""
     batch_size: Count | None = None
+    """Members a training step."""
     learning_rate: Positive | None = None
+    """Learning rate of Adam."""
 
 
 class Study(_Table):
@@ -184,8 +246,11 @@ class Study(_Table):
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] = "study"
+    """Name of the study, for folders and titles."""
     seed: Annotated[int, Field(ge=0)] = 1
+    """Root of all random numbers."""
     methods: Annotated[tuple[Method, ...], Field(min_length=1)] = ("open_loop", "enkf", "flow")
+    """Analyses to run, each in its own chain."""
     grid: GridTable = GridTable()
     geology: GeologyTable = GeologyTable()
     fluids: FluidsTable = FluidsTable()
