@@ -9,7 +9,7 @@ UMFPACK on the whole system: robust, and about ten times slower than [`CPRSolver
 struct DirectSolver end
 
 """
-    CPRSolver(; tolerance = 1e-4, restart = 40, iterations = 120, refresh = 14)
+    CPRSolver(; tolerance = 1e-4, restart = 40, iterations = 120, refresh = 8)
 
 GMRES (Saad and Schultz 1986) with the two-stage preconditioner "constrained pressure residual": solve a pressure equation,
 then smooth the whole system by block-ILU(0). Wallis (1983), doi:10.2118/12265-MS; the pressure equation is the sum of both volume
@@ -25,7 +25,10 @@ struct CPRSolver
     refresh::Int
 end
 
-CPRSolver(; tolerance = 1e-4, restart = 40, iterations = 120, refresh = 14) = CPRSolver(tolerance, restart, iterations, refresh)
+CPRSolver(; tolerance = 1e-4, restart = 40, iterations = 120, refresh = 8) = CPRSolver(tolerance, restart, iterations, refresh)
+
+# Julia's interface to UMFPACK keeps its control and info arrays in globals up to version 1.8.
+const UMFPACK_LOCK = ReentrantLock()
 
 # --- direct -----------------------------------------------------------------------------------------------------------
 
@@ -64,6 +67,7 @@ function solve!(δ::Vector{Float64}, ws::DirectWorkspace, sys::System)
         ws.matrix.nzval[k] = sys.blocks[ws.source[k]]
     end
     @. ws.right_hand_side = -sys.residual
+    lock(UMFPACK_LOCK)
     try
         if ws.fresh
             lu!(ws.factors, ws.matrix)
@@ -71,12 +75,14 @@ function solve!(δ::Vector{Float64}, ws::DirectWorkspace, sys::System)
             ws.factors = lu(ws.matrix)
             ws.fresh = true
         end
+        ldiv!(δ, ws.factors, ws.right_hand_side)
     catch err
         err isa SingularException || rethrow()
         ws.fresh = false
         return false, 1
+    finally
+        unlock(UMFPACK_LOCK)
     end
-    ldiv!(δ, ws.factors, ws.right_hand_side)
     return all(isfinite, δ), 1
 end
 

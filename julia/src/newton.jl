@@ -1,5 +1,5 @@
 """
-    StepControl(; initial = 0.0, maximum = 50 days, minimum = 1.0, growth = 2.0, cut = 0.5, max_cuts = 30, max_newton = 12,
+    StepControl(; initial = 0.0, maximum = 20 days, minimum = 1.0, growth = 2.0, cut = 0.5, max_cuts = 30, max_newton = 12,
                 easy_newton = 7, max_saturation_change = 0.2, tolerance_residual = 1e-5, tolerance_mass = 1e-9)
 
 How time is stepped and when Newton's iteration has converged.
@@ -14,7 +14,7 @@ How time is stepped and when Newton's iteration has converged.
 """
 Base.@kwdef struct StepControl
     initial::Float64 = 0.0
-    maximum::Float64 = 50 * 86400.0
+    maximum::Float64 = 20 * 86400.0
     minimum::Float64 = 1.0
     growth::Float64 = 2.0
     cut::Float64 = 0.5
