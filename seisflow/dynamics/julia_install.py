@@ -186,14 +186,14 @@ def install_julia(say: Say = print) -> JuliaInstallation:
     except JuliaNotFoundError as problem:
         if os.environ.get("SEISFLOW_JULIA"):
             raise
-        lines = [f"already here: {str(problem).partition(' Run `')[0]}"]
+        lines = ["none here yet: " + str(problem).partition("Looked in ")[2].partition(". Run `")[0]]
     else:
         reason = self_test(present)
         if reason is None:
             return present
         if present.route != "cache":  # it would be found again and again, whatever is brought beside it
             raise JuliaNotFoundError(f"{present} cannot be used: {reason}. Repair it or take it away, or: {BY_HAND}.")
-        lines = [f"already here: {present}: {reason}"]
+        lines = [f"{present}: {reason}"]
     say(f"Julia: {lines[0]}")
     for name, route in (("juliapkg", _by_juliapkg), ("Debian's package", _by_debian)):
         say(f"Julia: trying {name} ...")
