@@ -2,14 +2,17 @@
 
 from seisflow.observation.base import Observation
 from seisflow.observation.imaging import Imaging, Migration
+from seisflow.observation.joint import Joint
 from seisflow.observation.rock_physics import RockPhysics
 from seisflow.observation.seismic import Seismic
 from seisflow.observation.survey import Encoding, Survey
 from seisflow.observation.wave import Medium, Propagator, dot_test
+from seisflow.observation.wells import Wells
 
 __all__ = [
     "Encoding",
     "Imaging",
+    "Joint",
     "Medium",
     "Migration",
     "Observation",
@@ -17,5 +20,6 @@ __all__ = [
     "RockPhysics",
     "Seismic",
     "Survey",
+    "Wells",
     "dot_test",
 ]

@@ -12,7 +12,7 @@ would subtract one fixed image from data and predictions alike.
 Images are in units of the noise: they are divided by one number, the root mean square over the flow grid of one imaged
 noise draw (at 28 dB when no noise is asked for). It depends on the baseline, survey, options and seed, never on a member.
 
-With ``encoded_shots`` the experiments are supershots of all sources: a fixed linear map of the single-shot records, made
+With ``encoded_shots`` the experiments are supershots of several sources: a fixed linear map of the single-shot records, made
 from the seed, the same for members, truth and noise.
 
 Work by lifetime: once per process: operators, background wavefields, baseline records; once per study: noise bank; once per
@@ -130,7 +130,10 @@ class _Simulator:
 
     def wave_image(self, saturation: NDArray | None, noise: NDArray | None = None) -> NDArray:
         """Unscaled image on the wave grid of a monitor's records minus the baseline's, plus noise records."""
-        residual = self.encoded(saturation) - self.encoded_baseline if saturation is not None else 0.0
+        if saturation is None:
+            residual = np.zeros_like(self.encoded_baseline)
+        else:
+            residual = self.encoded(saturation) - self.encoded_baseline
         if noise is not None:
             residual = residual + self.settings.encoding.apply(noise)
         return self.migration.image(residual)
@@ -139,11 +142,16 @@ class _Simulator:
         """The same, averaged over the flow cells, float32."""
         return average(self.wave_image(saturation, noise), self.settings.wave_grid, self.settings.flow_grid)
 
+    def noise_image(self, norm: float, seed: int, draw: int) -> NDArray:
+        """Unscaled image of draw number ``draw`` of the noise bank."""
+        noise = coloured_noise(self.settings.survey, norm, generator(seed, "seismic noise bank", 0, draw))
+        return self.image(None, noise)
+
 
 _simulators: dict[str, _Simulator] = {}  # of this process: the newest settings only, since kept wavefields are large
 
 
-def _simulate(settings: _Settings, task: str, *arguments: NDArray | None) -> NDArray:
+def _simulate(settings: _Settings, task: str, *arguments: object) -> NDArray:
     """Run one task of the simulator, which this process builds at its first task. Picklable by name."""
     if settings.token not in _simulators:
         _simulators.clear()
@@ -169,7 +177,7 @@ class Seismic(Observation):
     rock_physics, imaging
         How CO2 changes the rock, and how images are made.
     encoded_shots
-        Number of supershots; None: every source alone.
+        Number of supershots; None: every source alone, with the cleanest images.
     longest_delay
         Longest delay of a source in a supershot [s].
     snr
@@ -202,8 +210,8 @@ class Seismic(Observation):
         *,
         rock_physics: RockPhysics | None = None,
         imaging: Imaging | None = None,
-        encoded_shots: int | None = 4,
-        longest_delay: float = 0.3,
+        encoded_shots: int | None = None,
+        longest_delay: float = 0.2,
         snr: float | None = 28.0,
         noise_images: int = 32,
         seed: int = 0,
@@ -258,7 +266,8 @@ class Seismic(Observation):
         )
         self.flow_grid, self.wave_grid, self.survey, self.encoding = flow_grid, wave_grid, survey, encoding
         self.snr, self.noise_images, self.seed, self.workers = snr, noise_images, seed, workers
-        self._executor, self._pool = executor, None
+        self._executor = executor
+        self._pool: ProcessPoolExecutor | None = None
 
     # -- running tasks ----------------------------------------------------------------------------------------------
 
@@ -341,13 +350,14 @@ class Seismic(Observation):
         snr = _NOMINAL_SNR if self.snr is None else self.snr
         return float(np.linalg.norm(self.baseline_records.astype(np.float64))) * 10 ** (-snr / 20)
 
-    def _noise_records(self, draw: int) -> NDArray[np.float32]:
-        return coloured_noise(self.survey, self.noise_norm, generator(self.seed, "seismic noise bank", 0, draw))
+    def _noise_images(self, draws: range) -> list[NDArray]:
+        n = len(draws)
+        return list(self._map("noise_image", [self.noise_norm] * n, [self.seed] * n, list(draws)))
 
     @cached_property
     def unit(self) -> np.float32:
         """The number that divides all images: root mean square of one imaged noise draw."""
-        (image,) = self._map("image", [None], [self._noise_records(0)])
+        (image,) = self._noise_images(range(1))
         return np.float32(np.sqrt(np.mean(image.astype(np.float64) ** 2)))
 
     @cached_property
@@ -355,12 +365,8 @@ class Seismic(Observation):
         """Covariance of the packed images, from the bank of imaged noise records; computed once, on first use."""
         if self.snr is None:
             raise InputError("snr", None, "without noise there is no covariance; give the SNR in dB")
-        # A bank is not held whole as records: they are drawn as the tasks are handed out.
-        draws = [
-            next(self._map("image", [None], [self._noise_records(draw)])).ravel() / self.unit
-            for draw in range(self.noise_images)
-        ]
-        return LowRankCovariance(np.stack(draws))
+        draws = self._noise_images(range(1, 1 + self.noise_images))
+        return LowRankCovariance(np.stack(draws).reshape(self.noise_images, -1) / self.unit)
 
     def channels(self, data: Ensemble) -> NDArray[np.float32]:
         return np.asarray(data["image"], np.float32)[:, None]

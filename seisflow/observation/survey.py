@@ -7,10 +7,11 @@ The source emits a Ricker wavelet of peak frequency f, delayed so that it starts
 Its spectrum |r̂(ν)| ∝ (ν/f)² exp(−(ν/f)²) has fallen to 3 % of its peak at 2.5 f, which counts here as its highest
 frequency.
 
-An :class:`Encoding` replaces the S single shots by E ≤ S supershots, in which all sources fire together with random
+An :class:`Encoding` replaces the S single shots by E ≤ S supershots, in which several sources fire together with random
 signs ±1 and random delays τ:  d_e(t) = Σ_s w_es d_s(t − τ_es)  (Romero et al. 2000, Geophysics 65, 426-436; Krebs et
 al. 2009, Geophysics 74, WCC177-WCC188). It is a fixed linear map of the records, the same for every member and for the
-field data.
+field data. Every source fires once, and those of one supershot are as far apart as the line allows, so that only crosstalk
+between distant sources enters the image.
 """
 
 from __future__ import annotations
@@ -225,18 +226,21 @@ class Encoding:
 
     @classmethod
     def random(cls, n_sources: int, n_experiments: int, longest: int, seed: int = 0) -> Encoding:
-        """All sources in every experiment, with random signs and delays up to ``longest`` samples.
+        """Supershots: the sources are dealt in turn, with random signs and delays up to ``longest`` samples.
 
-        The weights are ±1/√n_experiments, so that the expected image is that of the plain shots.
+        Source s fires in experiment s mod ``n_experiments``; sources should be listed along their line.
         """
-        if n_experiments < 1:
-            raise InputError("n_experiments", n_experiments, "give at least 1")
+        if not 1 <= n_experiments <= n_sources:
+            raise InputError("encoded_shots", n_experiments, f"give 1 to {n_sources}, the number of sources")
         if longest < 0:
-            raise InputError("longest", longest, "give 0 samples or more")
+            raise InputError("longest_delay", longest, "give 0 samples or more")
         stream = generator(seed, "source encoding")
-        signs = stream.choice([-1.0, 1.0], size=(n_experiments, n_sources))
-        shifts = stream.integers(0, longest + 1, size=(n_experiments, n_sources))
-        return cls(signs / np.sqrt(n_experiments), shifts - shifts.min(axis=1, keepdims=True))
+        weights = np.zeros((n_experiments, n_sources))
+        shifts = np.zeros((n_experiments, n_sources), np.int64)
+        dealt = np.arange(n_sources) % n_experiments, np.arange(n_sources)
+        weights[dealt] = stream.choice([-1.0, 1.0], size=n_sources)
+        shifts[dealt] = stream.integers(0, longest + 1, size=n_sources)
+        return cls(weights, shifts)
 
     @property
     def n_experiments(self) -> int:

@@ -12,7 +12,8 @@ where σ is the damping of the absorbing layer around the grid. The Laplacian is
 with the same L in q, the discrete operator is Σ_j c_j √(b_i b_{i+j}) (p_{i+j} − p_i): symmetric, with constant pressure
 at rest exactly. Time is central of order 2, and one step reads
 
-    w⁺ = α L w + β w − γ w⁻ + α √ρ s / |cell|,   α = Δt² v_p²/(1 + σΔt/2),  β = 2/(1 + σΔt/2) − αq,  γ = (1 − σΔt/2)/(1 + σΔt/2).
+    w⁺ = α L w + β w − γ w⁻ + α √ρ s / |cell|,
+    α = Δt² v_p² / (1 + σΔt/2),   β = 2 / (1 + σΔt/2) − αq,   γ = (1 − σΔt/2) / (1 + σΔt/2).
 
 Since the operator is symmetric, its exact adjoint is the same recursion run backwards in time.
 
@@ -233,11 +234,12 @@ class Propagator:
             raise InputError("velocity", float(v.max()), f"the time step is for at most {self.fastest:.0f} m/s")
         alpha = self.dt**2 * v**2 / (1 + self._damping)
         beta = 2 / (1 + self._damping) - alpha * potential
-        as_dtype = (a.astype(self.dtype) for a in (alpha, beta, np.sqrt(rho)))
-        return Medium(*as_dtype, potential=potential[self._inner], density=np.asarray(density, np.float64))
+        root = np.sqrt(rho).astype(self.dtype)
+        at_nodes = np.array(density, np.float64)
+        return Medium(alpha.astype(self.dtype), beta.astype(self.dtype), root, potential[self._inner], at_nodes)
 
     @cached_property
-    def _frequencies(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _frequencies(self) -> tuple[NDArray, NDArray]:
         """Angular frequencies of the steps' discrete transform, and the physical ones that travel there."""
         numeric = 2 * np.pi * np.fft.rfftfreq(4 * self.n_steps, self.dt)
         return numeric, 2 / self.dt * np.sin(0.5 * numeric * self.dt)
