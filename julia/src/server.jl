@@ -95,6 +95,10 @@ valueline(key, value, folders, number) = error("result \"$key\": a $(typeof(valu
 "Everything that came in goes out again."
 echo(inputs::Dict{String,Any}) = inputs
 
+"The sizes of the arrays, as Julia sees them."
+sizes(inputs::Dict{String,Any}) =
+    Dict{String,Any}(key => collect(Int64, size(value)) for (key, value) in inputs if value isa AbstractArray)
+
 "Throw what `message` says, from compiled code, a few frames deep."
 fail(inputs::Dict{String,Any}) = thrower(get(inputs, "message", "boom"))
 @noinline thrower(message) = error(message)
@@ -109,7 +113,8 @@ function count(inputs::Dict{String,Any})
     return Dict{String,Any}("threads" => Threads.nthreads(), "pid" => getpid())
 end
 
-const OWN = Dict{String,Function}("server.echo" => echo, "server.fail" => fail, "server.count" => count)
+const OWN = Dict{String,Function}(
+    "server.echo" => echo, "server.sizes" => sizes, "server.fail" => fail, "server.count" => count)
 
 "The function called `name`: one of the server's own, or one of the module, which is loaded when first asked for."
 function resolve(name::String, modulename::Symbol)

@@ -24,6 +24,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import quote, unquote
@@ -354,54 +355,54 @@ class JuliaEngine:
             Julia threw: its message and stack. Or the worker was ended from outside twice in a row: signal or exit
             code, and its last lines.
         """
-        self.start()
         with self._lock:
-            for attempt in (1, 2):
-                self.start()
+            exchange = self.start()._exchange
+            assert exchange is not None
+            try:
+                counter = exchange.folders[0] / "progress-members"
+                values = dict(inputs) if progress is None else {**inputs, "progress": str(counter)}
+                lines = [_encode(key, value, exchange, i) for i, (key, value) in enumerate(values.items())]
+                folders = " ".join(quote(str(folder)) for folder in exchange.folders)
+                request = [f"call {quote(function)} {len(lines)} {folders}", *lines]
+                report = None if progress is None else partial(_report, progress, counter, total)
                 try:
-                    return self._call(function, inputs, progress, total)
+                    return self._ask(request, counter, report)
+                except _WorkerDiedError:
+                    self._kill()
+                try:
+                    return self._ask(request, counter, report)
                 except _WorkerDiedError as problem:
                     self._kill()
-                    if attempt == 2:
-                        raise JuliaError(f"{function} was tried twice. {problem}") from None
-                except JuliaError:
-                    raise
-                except BaseException:  # Ctrl-C, or an error in `progress`: the worker is in the middle of something
-                    self._kill()
-                    raise
-        raise AssertionError("unreachable")
+                    raise JuliaError(f"{function} was tried twice. {problem}") from None
+            finally:
+                exchange.clear()
 
-    def _call(
-        self, function: str, inputs: Mapping[str, Value], progress: Progress | None, total: int
-    ) -> dict[str, Any]:
-        worker, exchange = self._worker, self._exchange
+    def _ask(self, request: list[str], counter: Path, report: Callable[[], None] | None) -> dict[str, Any]:
+        """Send a request and wait for the reply; the inputs lie in the exchange already."""
+        worker = self.start()._worker
         assert worker is not None
-        assert exchange is not None
+        counter.write_bytes(b"")
         try:
-            counter = exchange.folders[0] / "progress-members"
-            counter.write_bytes(b"")
-            values = dict(inputs) if progress is None else {**inputs, "progress": str(counter)}
-            lines = [_encode(key, value, exchange, i) for i, (key, value) in enumerate(values.items())]
-            folders = " ".join(quote(str(folder)) for folder in exchange.folders)
-            worker.say([f"call {quote(function)} {len(lines)} {folders}", *lines])
-            seen = -1
+            worker.say(request)
             while (line := worker.hear(POLL_SECONDS)) is None:
-                if progress is not None and (done := counter.stat().st_size) != seen:
-                    seen = done
-                    progress(done, total)
+                if report is not None:
+                    report()
             kind, *rest = line.split(" ")
-            if kind == "error":
-                message, stack = map(unquote, rest)
-                # Julia says why a package does not compile in its log only
-                log = worker.last_words() if message.startswith("Failed to precompile") else ""
-                raise JuliaError(f"{message}\n{stack.strip()}{log}")
-            replies = [worker.hear(self.start_limit) or "" for _ in range(int(rest[0]))]
-            result = dict(map(_decode, replies))
-            if progress is not None:
-                progress(counter.stat().st_size, total)
-            return result
-        finally:
-            exchange.clear()
+            if kind == "result":
+                replies = [worker.hear(self.start_limit) or "" for _ in range(int(rest[0]))]
+        except _WorkerDiedError:
+            raise
+        except BaseException:  # Ctrl-C, or an error in the callback: the worker is in the middle of something
+            self._kill()
+            raise
+        if report is not None:
+            report()
+        if kind == "result":
+            return dict(map(_decode, replies))
+        message, stack = map(unquote, rest)
+        # Julia says why a package does not compile in its log only
+        log = worker.last_words() if message.startswith("Failed to precompile") else ""
+        raise JuliaError(f"{message}\n{stack.strip()}{log}")
 
     def close(self) -> None:
         """End the worker and remove the folders. The engine can be used again; it starts a new worker then."""
@@ -417,6 +418,10 @@ class JuliaEngine:
             self._end_worker.detach()
             self._worker.kill()
             self._worker = None
+
+
+def _report(progress: Progress, counter: Path, total: int) -> None:
+    progress(counter.stat().st_size, total)
 
 
 def _encode(key: str, value: Value, exchange: _Exchange, number: int) -> str:
