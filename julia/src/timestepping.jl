@@ -81,6 +81,10 @@ function run_period!(ws::Workspace, m::Model, state::State, t, finish, dt, contr
             end
             continue
         end
+        if !is_plausible(m, ws.trial)
+            report.reason = implausible(t + taken, ws.trial)
+            return t, dt
+        end
         copyto!(state.pressure, ws.trial.pressure)
         copyto!(state.saturation, ws.trial.saturation)
         copyto!(report.bottom_hole, ws.system.bottom_hole)
@@ -96,6 +100,17 @@ end
 failure(t, dt, cuts, newton, control::StepControl) = string(
     "no convergence at t = ", round(t / 86400; digits = 3), " days with a step of ", round(dt / 86400; sigdigits = 3), " days after ",
     cuts, " cuts (", newton, " of ", control.max_newton, " Newton iterations in the last one)")
+
+# The exponential laws hold for small changes only. A rate that tight rock cannot take shows as a pressure far beyond them.
+function is_plausible(m::Model, state::State)
+    f, rock = m.fluids, m.rock
+    c = max(f.brine_compressibility, f.co2_compressibility, rock.compressibility)
+    return all(p -> c * abs(p - f.reference_pressure) <= 1, state.pressure)
+end
+
+implausible(t, state::State) = string(
+    "pressure between ", round(minimum(state.pressure) / 1e5; sigdigits = 3), " and ", round(maximum(state.pressure) / 1e5; sigdigits = 3),
+    " bar at t = ", round(t / 86400; digits = 3), " days is beyond the laws of density: the rock cannot take the rate, give the well a pressure_limit")
 
 function initial_step(m::Model, scheduled, control::StepControl)
     control.initial > 0 && return min(control.initial, control.maximum)

@@ -1,0 +1,19 @@
+using LinearAlgebra
+using Random
+using Test
+using TwoPhaseFlow
+using TwoPhaseFlow: Model, Pattern, cell_depth, cell_index, cell_volume, masses, ncells, well_index
+
+const DAY = 86400.0
+const YEAR = 365.25 * DAY
+
+@testset "TwoPhaseFlow" begin
+    include("test_jacobian.jl")
+    include("test_hydrostatic.jl")
+    include("test_buckley_leverett.jl")
+    include("test_segregation.jl")
+    include("test_mass_balance.jl")
+    include("test_wells.jl")
+    include("test_linear_solvers.jl")
+    include("test_ensemble.jl")
+end
