@@ -71,18 +71,20 @@ end
 
 function is_converged(sys::System, m::Model, dt, control::StepControl)
     f, tolerance = m.fluids, control.tolerance_residual
-    brine, co2, in_place, capacity = 0.0, 0.0, 0.0, 0.0
+    brine, co2, brine_in_place, co2_in_place = 0.0, 0.0, 0.0, 0.0
     @inbounds for i in eachindex(m.pore_volume)
         rw, rn = sys.residual[2i-1] * dt, sys.residual[2i] * dt
         largest = tolerance * m.pore_volume[i]
         (abs(rw) <= largest && abs(rn) <= largest) || return false
         brine += rw
         co2 += rn
-        in_place += sys.old_co2[i]
-        capacity += m.capacity[i]
+        brine_in_place += sys.old_brine[i]
+        co2_in_place += sys.old_co2[i]
     end
     injected = sum(sys.rates) * dt
-    reference = (injected > 0 ? injected : in_place > 0 ? in_place : 1e-3 * f.brine_density * sum(m.pore_volume)) / f.co2_density
-    allowed = control.tolerance_mass * reference + 2 * eps(capacity)        # the latter: rounding of huge edge cells
-    return abs(brine) * f.brine_density <= allowed * f.co2_density && abs(co2) <= allowed
+    reference = injected > 0 ? injected : co2_in_place > 0 ? co2_in_place : 1e-3 * f.brine_density * sum(m.pore_volume)
+    allowed = control.tolerance_mass * reference
+    # the second term is the rounding of the masses of huge edge cells
+    return abs(brine) * f.brine_density <= allowed + 2 * eps(brine_in_place) &&
+           abs(co2) * f.co2_density <= allowed + 2 * eps(co2_in_place)
 end
