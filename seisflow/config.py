@@ -45,7 +45,7 @@ class GridTable(_Table):
     """Size of a cell along x and z."""
     origin_m: tuple[Finite, Finite] = (300.0, 446.0)
     """Left end and depth of the top [m] in the section's coordinates."""
-    thickness_m: Positive = 100.0
+    thickness_m: Positive = 200.0
     """Extent of the section in y."""
 
     def build(self) -> Grid:
@@ -66,7 +66,7 @@ class GeologyTable(_Table):
     """Relative change of the pore volume per bar."""
     open_sides: bool = True
     """Lateral boundaries: open aquifer, or closed."""
-    velocity_noise_std_m_per_s: NonNegative = 100.0
+    velocity_noise_std_m_per_s: NonNegative = 80.0
     """Standard deviation of the prior's velocity noise: streaks open and close."""
     velocity_noise_length_m: tuple[Positive, Positive] = (400.0, 40.0)
     """Its correlation lengths along x and z."""
@@ -74,6 +74,8 @@ class GeologyTable(_Table):
     """Standard deviation of the prior's displacement along x and z: layers move."""
     warp_length_m: tuple[Positive, Positive] = (800.0, 400.0)
     """Its correlation lengths along x and z."""
+    warp_taper_m: Positive = 50.0
+    """Distance below the unconformity, which does not move, over which the displacement grows to its full size."""
     unconformity_velocity_m_per_s: Positive = 3500.0
     """The first depth with this velocity is the top of the reservoir."""
     seal_thickness_m: NonNegative = 50.0
@@ -116,7 +118,7 @@ class InjectionTable(_Table):
 
     x_m: Finite = 1900.0
     """Position."""
-    depth_m: tuple[Finite, Finite] = (1621.0, 1671.0)
+    depth_m: tuple[Finite, Finite] = (1521.0, 1571.0)
     """Top and bottom of the perforations [m]."""
     radius_m: Positive = 0.1
     """Radius of the bore."""
@@ -128,6 +130,13 @@ class InjectionTable(_Table):
     """Day of shut-in; left out: the well injects to the end."""
     pressure_limit_bar: Positive = 400.0
     """Bottom-hole pressure that is not exceeded; the rate falls instead."""
+
+
+class SolverTable(_Table):
+    """Time stepping of the two-phase flow."""
+
+    max_step_days: Positive = 20.0
+    """Longest time step; it sets the accuracy in time (backward Euler, first order)."""
 
 
 class SurveysTable(_Table):
@@ -170,7 +179,7 @@ class SeismicTable(_Table):
     """Thickness of the absorbing layer."""
     smoothing_m: Positive = 60.0
     """Standard deviation of the Gaussian that smooths the baseline slowness for imaging."""
-    condition: Literal["inverse-scattering", "zero-lag"] = "inverse-scattering"
+    condition: Literal["inverse_scattering", "zero_lag"] = "inverse_scattering"
     """Imaging condition."""
     mute_depth_m: NonNegative = 350.0
     """The image is muted above this depth [m]."""
@@ -255,6 +264,7 @@ class Study(_Table):
     geology: GeologyTable = GeologyTable()
     fluids: FluidsTable = FluidsTable()
     injection: InjectionTable = InjectionTable()
+    solver: SolverTable = SolverTable()
     surveys: SurveysTable = SurveysTable()
     seismic: SeismicTable = SeismicTable()
     wells: WellsTable = WellsTable()

@@ -1,6 +1,6 @@
 r"""Figures of a run, from stored results only: nothing here computes physics or scores.
 
-Sections have x to the right and depth downwards, both in metres and to scale. Saturation, standard deviation and error share
+Sections have x to the right and depth downwards, in metres; depth is drawn at twice the scale of x. Saturation, standard deviation and error share
 one colour scale each over all panels of a figure; the error scale is symmetric about zero.
 """
 
@@ -21,6 +21,8 @@ from seisflow.grid import Grid
 __all__ = ["comparison_figure", "data_figure", "geology_figure", "posterior_figure", "save", "score_figure"]
 
 LABELS = {"open_loop": "open loop", "enkf": "EnKF", "flow": "flow"}
+EXAGGERATION = 2.0
+"""Vertical exaggeration of all sections."""
 COLOURS = {"open_loop": "0.45", "enkf": "tab:orange", "flow": "tab:blue"}
 
 
@@ -29,7 +31,7 @@ def _section(
 ) -> Any:
     (left, right), (top, bottom) = grid.extent
     image = axes.imshow(
-        np.asarray(field).T, extent=(left, right, bottom, top), interpolation="nearest", aspect="equal", **style
+        np.asarray(field).T, extent=(left, right, bottom, top), interpolation="nearest", aspect=EXAGGERATION, **style
     )
     axes.set_title(title, fontsize=9)
     axes.tick_params(labelsize=7)
@@ -39,7 +41,7 @@ def _section(
 
 
 def _bar(figure: Figure, image: Any, axes: Any, label: str) -> None:
-    bar = figure.colorbar(image, ax=axes, shrink=0.85, pad=0.01)
+    bar = figure.colorbar(image, ax=axes, fraction=0.02, pad=0.01)
     bar.set_label(label, fontsize=8)
     bar.ax.tick_params(labelsize=7)
 
@@ -70,7 +72,7 @@ def geology_figure(
     wells
         ``injector`` (x, top, bottom) and ``monitors`` (x, …) [m].
     """
-    figure = Figure(figsize=(12, 8), layout="constrained")
+    figure = Figure(figsize=(14, 12), layout="constrained")
     axes = figure.subplots(3, 2)
     image = _section(axes[0, 0], velocity, grid, "baseline velocity $v_p$", None, cmap="viridis")
     _bar(figure, image, axes[0, 0], "m/s")
@@ -115,7 +117,7 @@ def posterior_figure(
     std_f, std_p = forecast.std(axis=0, ddof=1), posterior.std(axis=0, ddof=1)
     deviation = {"cmap": "viridis", "vmin": 0.0, "vmax": max(float(std_f.max()), float(std_p.max()), 1e-6)}
 
-    figure = Figure(figsize=(13, 9.5), layout="constrained")
+    figure = Figure(figsize=(14, 8.5), layout="constrained")
     axes = figure.subplots(4, 3)
     panels = [
         (truth, "truth", value),
@@ -150,7 +152,7 @@ def comparison_figure(
     high = max(float(truth.max()), 1e-6)
     limit = max(max(float(np.abs(m - truth).max()) for m in means.values()), 1e-6)
     widest = max(max(float(s.max()) for s in stds.values()), 1e-6)
-    figure = Figure(figsize=(13, 2.1 + 2.0 * len(means)), layout="constrained")
+    figure = Figure(figsize=(14, 0.6 + 1.95 * (len(means) + 1)), layout="constrained")
     axes = figure.subplots(len(means) + 1, 3, squeeze=False)
     image = _section(axes[0, 0], truth, grid, "truth", window, cmap="magma_r", vmin=0, vmax=high)
     _bar(figure, image, axes[0, 0], "S [-]")
@@ -191,7 +193,7 @@ def data_figure(grid: Grid, observed: Ensemble, predicted: Ensemble, truth: NDAr
         True saturation, contoured over the images.
     """
     has_image, has_wells = "image" in observed, "well_saturation" in observed
-    figure = Figure(figsize=(13, 3.6 * has_image + 3.6 * has_wells), layout="constrained")
+    figure = Figure(figsize=(14, 4.4 * has_image + 3.6 * has_wells), layout="constrained")
     parts = figure.subfigures(int(has_image) + int(has_wells), 1, squeeze=False)[:, 0]
     if has_image:
         axes = parts[0].subplots(1, 3)
@@ -213,7 +215,7 @@ def data_figure(grid: Grid, observed: Ensemble, predicted: Ensemble, truth: NDAr
             strict=True,
         ):
             shown = _section(panel, array, grid, name, None, **style)
-            _bar(parts[0], shown, panel, "image amplitude")  # type: ignore[arg-type]
+            _bar(parts[0], shown, panel, "image amplitude")
         if truth.max() > 0.05:
             axes[0].contour(x, z, truth.T, levels=[0.05], colors="k", linewidths=0.7)
         axes[0].set_ylabel("depth [m]", fontsize=8)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seisflow import diagnostics, plotting
+from seisflow import __version__, diagnostics, plotting
 from seisflow.build import Parts, build, build_analysis
 from seisflow.config import Study, load_study
 from seisflow.cycle import Step, assimilate
@@ -46,8 +46,8 @@ FIELD_AXES = {
 
 
 def _versions() -> dict[str, str]:
-    packages = ("seisflow", "numpy", "scipy", "torch", "devito", "zarr")
-    found = {"python": platform.python_version()}
+    packages = ("numpy", "scipy", "torch", "devito", "zarr")
+    found = {"seisflow": __version__, "python": platform.python_version()}
     for package in packages:
         found[package] = version(package)
     return found
@@ -96,7 +96,10 @@ def score(parts: Parts, truth: Ensemble, samples: Ensemble, plume_region: NDArra
     grid = parts.scenario.prior.grid
     S, S_true = samples["saturation"], truth["saturation"][0]
     p, p_true = samples["pressure"] / BAR, truth["pressure"][0] / BAR
-    mass, true_mass = parts.dynamics.mass(samples), float(parts.dynamics.mass(truth)[0])
+    pore_volume = grid.cell_volume * np.asarray(parts.dynamics.rock.porosity)
+    density = parts.dynamics.fluids.co2_density_at
+    masses = diagnostics.mass(S, density(samples["pressure"]), pore_volume)
+    true_mass = float(diagnostics.mass(truth["saturation"], density(truth["pressure"]), pore_volume)[0])
     return {
         "rmse": diagnostics.rmse(S, S_true),
         "rmse_plume": diagnostics.rmse(S, S_true, plume_region),
@@ -105,7 +108,7 @@ def score(parts: Parts, truth: Ensemble, samples: Ensemble, plume_region: NDArra
         "spread": diagnostics.spread(S),
         "coverage_50": diagnostics.coverage(S, S_true, 0.5, plume_region),
         "coverage_90": diagnostics.coverage(S, S_true, 0.9, plume_region),
-        "mass_error": diagnostics.mass_error(mass, true_mass) if true_mass > 0 else 0.0,
+        "mass_error": diagnostics.mass_error(masses, true_mass) if true_mass > 0 else 0.0,
         "extent_error_m": diagnostics.extent_error(S, S_true, grid.spacing[0]),
         "pressure_rmse_bar": diagnostics.rmse(p, p_true),
         "pressure_crps_bar": diagnostics.crps(p, p_true),

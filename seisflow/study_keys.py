@@ -37,8 +37,8 @@ def study_keys() -> str:
     page = [
         "# The keys of a study file",
         "",
-        "A study file is TOML. Units stand in the names of the keys; what is left out has its default. Coordinates are metres",
-        "in the section's system: x from its left end, depth from the sea surface.",
+        "A study file is TOML. Units stand in the names of the keys; what is left out has its default. Coordinates are",
+        "metres in the section's system: x from its left end, depth from the sea surface.",
         "",
         *_rows(Study),
     ]

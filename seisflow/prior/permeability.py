@@ -1,7 +1,9 @@
 r"""The permeability prior p(K), built from a velocity section.
 
-1. Warp: the layers move. v_w(x) = v(x + u(x)), where each component of the displacement u is a smooth Gaussian field.
-2. The unconformity of a column is the first depth at which v_w reaches a threshold (3.5 km/s): the top of the reservoir.
+1. The unconformity of a column is the first depth at which v reaches a threshold (3.5 km/s): the top of the reservoir. It is
+   the brightest horizon of the baseline seismic, so it is taken as known and does not move.
+2. Warp: the layers below it move. v_w(x) = v(x + τ u(x)), where each component of the displacement u is a smooth Gaussian
+   field, and τ = 1 − exp(−½ (d/ℓ_τ)²) with the distance d below the unconformity lets the displacement vanish there.
 3. Noise: streaks open and close. v' = v_w + σ w, where w is a correlated Gaussian field of unit variance.
 4. The published rule (Yin et al. 2023, after the Compass model), v in km/s, K in mD:
 
@@ -70,6 +72,8 @@ class PermeabilityPrior:
         Standard deviation of the displacement (x, z) [m].
     warp_length
         Its correlation lengths (x, z) [m].
+    warp_taper
+        Distance ℓ_τ below the unconformity over which the displacement grows to its full size [m].
     unconformity_velocity
         Velocity that marks the top of the reservoir [m/s].
     seal_thickness, seal_permeability
@@ -83,10 +87,11 @@ class PermeabilityPrior:
 
     section: Section
     grid: Grid
-    noise_std: float = 100.0
+    noise_std: float = 80.0
     noise_length: tuple[float, float] = (400.0, 40.0)
     warp_std: tuple[float, float] = (60.0, 25.0)
     warp_length: tuple[float, float] = (800.0, 400.0)
+    warp_taper: float = 50.0
     unconformity_velocity: float = 3500.0
     seal_thickness: float = 50.0
     seal_permeability: float = 1e-3 * MILLIDARCY
@@ -121,16 +126,23 @@ class PermeabilityPrior:
         """One draw of the velocity on the flow grid [m/s], and the cells of the seal above its unconformity."""
         fine, source = self._fine, self.section.grid
         points = np.meshgrid(fine.centres(0), fine.centres(1), indexing="ij")
+        still = [(points[a] - source.origin[a]) / source.spacing[a] - 0.5 for a in range(2)]
+        velocity = map_coordinates(self.section.velocity, still, order=1, mode="nearest")
+        reached = velocity >= self.unconformity_velocity
+        nowhere = (
+            fine.extent[1][1] + self.seal_thickness + self.grid.spacing[1]
+        )  # a column without reservoir has no seal
+        top = fine.centres(1)[reached.argmax(axis=1)] - 0.5 * fine.spacing[1]
+        top = np.where(reached.any(axis=1), top, nowhere)
+        below = np.clip(fine.depth - top[:, None], 0.0, None)
+        taper = -np.expm1(-0.5 * (below / self.warp_taper) ** 2)
         moved = [
-            points[axis] + self.warp_std[axis] * gaussian_field(fine, self.warp_length, generator) for axis in range(2)
+            still[a] + taper * self.warp_std[a] / source.spacing[a] * gaussian_field(fine, self.warp_length, generator)
+            for a in range(2)
         ]
-        index = [(moved[a] - source.origin[a]) / source.spacing[a] - 0.5 for a in range(2)]
-        warped = map_coordinates(self.section.velocity, index, order=1, mode="nearest")
+        warped = map_coordinates(self.section.velocity, moved, order=1, mode="nearest")
         noise = gaussian_field(self.grid, self.noise_length, generator)
         velocity = average(warped, fine, self.grid) + self.noise_std * noise
-
-        reached = warped >= self.unconformity_velocity
-        top = np.where(reached.any(axis=1), fine.centres(1)[reached.argmax(axis=1)], np.inf)
         top = average(np.repeat(top[:, None], fine.shape[1], axis=1), fine, self.grid)[:, :1]
         depth = self.grid.depth
         seal = (depth < top) & (depth >= top - self.seal_thickness)

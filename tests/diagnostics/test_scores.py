@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from seisflow.diagnostics import coverage, crps, extent, extent_error, mass_error, rmse, spread, ssim
+from seisflow.diagnostics import coverage, crps, extent, extent_error, mass, mass_error, rmse, spread, ssim
 from seisflow.errors import InputError
 
 
@@ -62,6 +62,7 @@ def test_that_plume_numbers_are_those_of_simple_plumes():
     S[1, 2:4, 2] = 0.5
     assert extent(S, 50.0).tolist() == [200.0, 100.0]
     assert extent_error(S, S[0], 50.0) == -50.0
+    np.testing.assert_allclose(mass(S, np.full(S.shape, 700.0), 10.0), [4 * 0.5 * 7000, 2 * 0.5 * 7000])
     assert mass_error(np.array([1.0, 3.0]), 4.0) == -0.5
 
 

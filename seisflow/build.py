@@ -1,0 +1,269 @@
+r"""From a study file to the objects of a run: grid, prior, dynamics, observation, scenario, analyses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seisflow.analysis.base import Analysis
+from seisflow.analysis.enkf import EnKF
+from seisflow.analysis.open_loop import OpenLoop
+from seisflow.config import Study
+from seisflow.data import Section, load_section
+from seisflow.dynamics.julia import JuliaEngine
+from seisflow.dynamics.two_phase import BrooksCorey, Fluids, Rock, Schedule, StepControl, TwoPhaseFlow, Well
+from seisflow.errors import InputError
+from seisflow.grid import Grid, average
+from seisflow.observation.base import Observation
+from seisflow.observation.imaging import Imaging
+from seisflow.observation.joint import Joint
+from seisflow.observation.rock_physics import RockPhysics
+from seisflow.observation.seismic import Seismic
+from seisflow.observation.survey import Survey
+from seisflow.observation.wells import Wells
+from seisflow.prior.permeability import PermeabilityPrior
+from seisflow.seeds import integer_seed
+from seisflow.twin import Scenario
+from seisflow.units import BAR, DAY, MILLIDARCY
+
+__all__ = ["Parts", "build", "build_analysis", "check_study"]
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The objects of a run.
+
+    Parameters
+    ----------
+    scenario
+        Prior, dynamics, observation and schedule.
+    dynamics
+        The two-phase flow.
+    velocity
+        Baseline velocity on the flow grid [m/s], for figures.
+    initial_pressure
+        Pressure before injection on the flow grid [Pa].
+    highest_saturation
+        1 − S_wr.
+    """
+
+    scenario: Scenario
+    dynamics: TwoPhaseFlow
+    velocity: NDArray[np.float64]
+    initial_pressure: NDArray[np.float64]
+    highest_saturation: float
+
+
+def _prior(study: Study, section: Section, grid: Grid) -> PermeabilityPrior:
+    geology = study.geology
+    return PermeabilityPrior(
+        section,
+        grid,
+        noise_std=geology.velocity_noise_std_m_per_s,
+        noise_length=geology.velocity_noise_length_m,
+        warp_std=geology.warp_std_m,
+        warp_length=geology.warp_length_m,
+        warp_taper=geology.warp_taper_m,
+        unconformity_velocity=geology.unconformity_velocity_m_per_s,
+        seal_thickness=geology.seal_thickness_m,
+        seal_permeability=geology.seal_permeability_mD * MILLIDARCY,
+    )
+
+
+def _fluids(study: Study) -> Fluids:
+    f = study.fluids
+    entry = f.capillary_entry_pressure_bar * BAR
+    return Fluids(
+        brine_density=f.brine_density_kg_per_m3,
+        co2_density=f.co2_density_kg_per_m3,
+        reference_pressure=f.reference_pressure_bar * BAR,
+        brine_compressibility=f.brine_compressibility_per_bar / BAR,
+        co2_compressibility=f.co2_compressibility_per_bar / BAR,
+        brine_viscosity=f.brine_viscosity_Pa_s,
+        co2_viscosity=f.co2_viscosity_Pa_s,
+        brine_exponent=f.brine_corey_exponent,
+        co2_exponent=f.co2_corey_exponent,
+        brine_residual=f.brine_residual,
+        co2_residual=f.co2_residual,
+        capillarity=BrooksCorey(entry) if entry > 0 else None,
+    )
+
+
+def _dynamics(study: Study, grid: Grid, engine: JuliaEngine) -> TwoPhaseFlow:
+    geology, injection = study.geology, study.injection
+    rock = Rock(
+        porosity=geology.porosity,
+        kv_over_kh=geology.kv_over_kh,
+        compressibility=geology.rock_compressibility_per_bar / BAR,
+        lateral_boundary="open" if geology.open_sides else "closed",
+        reference_pressure=study.fluids.reference_pressure_bar * BAR,
+    )
+    well = Well(injection.x_m, injection.depth_m, injection.radius_m, pressure_limit=injection.pressure_limit_bar * BAR)
+    times, rates = [injection.start_day * DAY], [injection.rate_m3_per_s]
+    if injection.stop_day is not None:
+        times, rates = [*times, injection.stop_day * DAY], [*rates, 0.0]
+    return TwoPhaseFlow(
+        grid,
+        rock,
+        _fluids(study),
+        well,
+        Schedule(times, rates),
+        StepControl(maximum=study.solver.max_step_days * DAY),
+        engine=engine,
+    )
+
+
+def _wave_grid(study: Study, grid: Grid) -> Grid:
+    """The wave grid: as wide as the flow grid, over the depths of the study, with spacings that divide both."""
+    (left, right), (top, bottom) = grid.extent[0], study.seismic.depth_m
+    lengths = (right - left, bottom - top)
+    shape = tuple(max(1, round(length / h)) for length, h in zip(lengths, study.seismic.spacing_m, strict=True))
+    spacing = tuple(length / n for length, n in zip(lengths, shape, strict=True))
+    return Grid(shape, spacing, (left, top))
+
+
+def _seismic(study: Study, section: Section, grid: Grid, fluids: Fluids, workers: int) -> Seismic:
+    s = study.seismic
+    wave_grid = _wave_grid(study, grid)
+    slowness = average(1 / section.velocity, section.grid, wave_grid)
+    survey = Survey.seabed(
+        wave_grid,
+        s.peak_frequency_Hz,
+        s.record_length_s,
+        n_sources=s.sources,
+        n_receivers=s.receivers,
+        source_depth=s.source_depth_m,
+        receiver_depth=s.receiver_depth_m,
+        interval=s.sampling_interval_s,
+    )
+    return Seismic(
+        grid,
+        wave_grid,
+        1 / slowness,
+        average(section.density, section.grid, wave_grid),
+        study.geology.porosity,
+        survey,
+        rock_physics=RockPhysics(
+            mixing=s.mixing,
+            brie_exponent=s.brie_exponent,
+            K_brine=s.brine_modulus_GPa * 1e9,
+            K_co2=s.co2_modulus_GPa * 1e9,
+            K_mineral=s.mineral_modulus_GPa * 1e9,
+            density_brine=fluids.brine_density,
+            density_co2=fluids.co2_density,
+        ),
+        imaging=Imaging(
+            condition=s.condition,
+            smoothing=s.smoothing_m,
+            mute_depth=s.mute_depth_m,
+        ),
+        encoded_shots=s.encoded_shots,
+        snr=s.snr_dB,
+        noise_images=s.noise_images,
+        seed=integer_seed(study.seed, "seismic"),
+        space_order=s.space_order,
+        layer=s.absorbing_cells,
+        workers=workers,
+    )
+
+
+@contextmanager
+def build(study: Study, workers: int | None = None) -> Iterator[Parts]:
+    """Build a study's objects; Julia and the wave processes end with the context.
+
+    Parameters
+    ----------
+    study
+        The study.
+    workers
+        Processes for waves and threads for flow; default: all cores.
+
+    Raises
+    ------
+    InputError
+        When the study's parts do not fit together or its section cannot be read, before any engine starts.
+    """
+    if workers is not None and workers < 1:
+        raise InputError("workers", workers, "give at least 1")
+    workers = workers or len(os.sched_getaffinity(0))
+    grid = study.grid.build()
+    section = load_section(study.geology.section)
+    prior = _prior(study, section, grid)
+    with ExitStack() as stack:
+        engine = stack.enter_context(JuliaEngine(threads=workers))
+        dynamics = _dynamics(study, grid, engine)
+        initial_pressure = dynamics.initial_state(1)["pressure"][0]
+        observations: list[Observation] = []
+        for modality in study.surveys.modalities:
+            if modality == "seismic":
+                observations.append(
+                    stack.enter_context(
+                        _seismic(study, section, grid, dynamics.fluids, min(workers, study.ensemble.members))
+                    )
+                )
+            else:
+                observations.append(
+                    Wells(
+                        grid,
+                        study.wells.x_m,
+                        initial_pressure,
+                        saturation_std=study.wells.saturation_std,
+                        pressure_std=study.wells.pressure_std_bar * BAR,
+                    )
+                )
+        scenario = Scenario(
+            prior,
+            dynamics,
+            Joint(observations),
+            study.survey_times,
+            study.ensemble.members,
+            study.seed,
+            study.ensemble.permeability,
+            study.ensemble.max_failed_share,
+        )
+        velocity = average(section.velocity, section.grid, grid)
+        yield Parts(scenario, dynamics, velocity, initial_pressure, 1 - study.fluids.brine_residual)
+
+
+def build_analysis(study: Study, method: str, parts: Parts) -> Analysis:
+    """The analysis of a name in ``study.methods``."""
+    if method == "open_loop":
+        return OpenLoop()
+    if method == "enkf":
+        return EnKF(inflation=study.enkf.inflation, bounds={"saturation": (0.0, parts.highest_saturation)})
+    raise InputError("methods", method, "choose open_loop, enkf or flow")
+
+
+def check_study(study: Study) -> dict[str, str]:
+    """Build everything that can be built without starting an engine, and say how large the study is.
+
+    Returns
+    -------
+    dict
+        Name → fact, for a terminal.
+    """
+    grid = study.grid.build()
+    facts = {
+        "study": f"{study.name}, seed {study.seed}, methods {', '.join(study.methods)}",
+        "flow grid": f"{' × '.join(map(str, grid.shape))} cells of {' × '.join(f'{h:g}' for h in grid.spacing)} m",
+        "ensemble": f"{study.ensemble.members} members, {len(study.surveys.days)} surveys",
+    }
+    with build(study, workers=1) as parts:
+        observation = parts.scenario.observation
+        for part in observation.parts if isinstance(observation, Joint) else ():
+            if isinstance(part, Seismic):
+                nodes = " × ".join(map(str, part.wave_grid.shape))
+                spacing = " × ".join(f"{h:g}" for h in part.wave_grid.spacing)
+                kind = "encoded shots" if study.seismic.encoded_shots else "shots"
+                facts["waves"] = f"{nodes} nodes of {spacing} m, {part.encoding.n_experiments} {kind} a member"
+    chains = len(study.methods)
+    runs = study.ensemble.members * (1 + chains * (len(study.surveys.days) - 1))
+    facts["flow simulations"] = f"{runs} member intervals in {chains} chains"
+    stored = study.ensemble.members * grid.size * len(study.surveys.days) * chains * (2 * 2 + 1) * 8 / 1e9
+    facts["disk, at most"] = f"{stored:.2g} GB"
+    return facts
