@@ -1,0 +1,207 @@
+r"""The learned analysis: a conditional normalizing flow trained on the forecast's own pairs (x_i, y_i).
+
+    x = μ(y) + σ(y) u ,   u = g⁻¹(z; y) ,   z ~ N(0, I) ,
+
+μ, σ a cross-fitted conditional Gaussian (:mod:`seisflow.flows.crossfit`), g a conditional Glow on its honest residuals u,
+all on the transformed state (:mod:`seisflow.flows.transform`). With f = g ∘ (· − μ)/σ the posterior members are
+
+    joint       x̂_i = f⁻¹( τ f(x_i; y_i) ; y° )     each member keeps its own innovation (Spantini et al. 2022)
+    reference   x̂_i = f⁻¹( τ z_i ; y° ) ,  z_i ~ N(0, I)
+
+with y_i = H(x_i) + e_i. τ is a temperature per channel: the size of z on members that did not train g, over the size it
+has on the members that did (joint), or over one (reference). It undoes the optimism of training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seisflow.analysis.base import Analysis, Progress
+from seisflow.covariance import Covariance
+from seisflow.ensemble import Ensemble
+from seisflow.errors import InputError
+from seisflow.flows.bijector import ConditionalFlow
+from seisflow.flows.condition import ConditionChannels
+from seisflow.flows.crossfit import CrossFittedGaussian, Pairs
+from seisflow.flows.glow import GlowOptions, conditional_glow
+from seisflow.flows.train import TrainingOptions, TrainingRecord, seeded, train
+from seisflow.flows.transform import StateTransform
+from seisflow.posterior import Posterior
+
+__all__ = ["FlowAnalysis"]
+
+
+@dataclass(frozen=True, eq=False)
+class FlowAnalysis(Analysis):
+    """Conditional-flow analysis.
+
+    Parameters
+    ----------
+    channels
+        Data ensemble → condition channels on the state's grid, ``(M, C, nx, nz)``
+        (:meth:`seisflow.observation.base.Observation.channels`).
+    transform
+        Which fields are inferred, and how they are carried; other fields pass unchanged.
+    sampling
+        ``"joint"`` or ``"reference"``.
+    glow
+        Size of the flow on the residuals; None for the Gaussian alone.
+    folds
+        F of the cross-fitted Gaussian.
+    width, dropout
+        Of its U-Nets.
+    gaussian_training, glow_training
+        Their training; None chooses epochs from the number of members.
+    validation
+        Share of the members that judge the Glow without training it.
+
+    Raises
+    ------
+    InputError
+        When a parameter is out of range, or (in ``update``) with fewer than 8 members.
+    """
+
+    channels: Callable[[Ensemble], NDArray]
+    transform: StateTransform = field(default_factory=StateTransform)
+    sampling: Literal["joint", "reference"] = "joint"
+    glow: GlowOptions | None = field(default_factory=GlowOptions)
+    folds: int = 4
+    width: int = 24
+    dropout: float = 0.1
+    gaussian_training: TrainingOptions | None = None
+    glow_training: TrainingOptions | None = None
+    validation: float = 0.125
+    name: str = "flow"
+
+    def __post_init__(self) -> None:
+        if self.sampling not in ("joint", "reference"):
+            raise InputError("sampling", self.sampling, 'give "joint" or "reference"')
+        if self.folds < 2:
+            raise InputError("folds", self.folds, "give at least 2")
+        if not 0 < self.validation < 1:
+            raise InputError("validation", self.validation, "give a share of the members in (0, 1)")
+
+    def update(
+        self,
+        forecast: Ensemble,
+        predicted: Ensemble,
+        observed: Ensemble,
+        noise: Covariance,
+        generator: np.random.Generator,
+        progress: Progress | None = None,
+    ) -> Posterior:
+        size, say = forecast.size, progress or (lambda what, done, total: None)
+        if size < 8:
+            raise InputError("forecast", f"{size} members", "a flow needs at least 8 members to learn from")
+        levels = 3 if self.glow is None else self.glow.scales
+        fitted = self.transform.fit(forecast, multiple=2 ** max(levels, 3))
+        state, packed = fitted.forward(forecast), predicted.pack()
+        if not np.isfinite(packed).all():
+            raise InputError("predicted", "not finite", "remove the members whose data are not finite")
+
+        def channels(data: NDArray) -> NDArray:
+            return self.channels(_unpack(data, predicted))
+
+        condition = ConditionChannels(channels(packed + noise.sample(size, generator)), fitted)
+        pairs = Pairs(state, packed, noise, channels, condition)
+        gaussian = CrossFittedGaussian(pairs, self.folds, self.width, 3, self.dropout)
+        options = self.gaussian_training or TrainingOptions(
+            epochs=_epochs(size, 40), learning_rate=2e-3, weight_decay=1e-2
+        )
+        gaussian_records = gaussian.train(options, generator, lambda a, b: say("training the Gaussian", a, b))
+        mean, deviation, query = gaussian.predict(observed.pack())
+
+        everyone = np.arange(size)
+        residual, conditions = gaussian.residuals(everyone, pairs.data(everyone, generator))
+        flow: ConditionalFlow | None = None
+        records = {f"gaussian {k}": r for k, r in enumerate(gaussian_records)}
+        latent, temperature = residual, torch.ones(1, state.shape[1], 1, 1)
+        held_out = np.sort(generator.permutation(size)[: max(2, round(self.validation * size))])
+        training = np.setdiff1d(everyone, held_out)
+        if self.glow is not None:
+            flow, records["glow"] = self._train_glow(
+                self.glow, gaussian, pairs, training, held_out, generator, lambda a, b: say("training the flow", a, b)
+            )
+            latent = _batched(lambda u, c: flow.forward(u, c)[0], residual, conditions)
+        if self.sampling == "joint":
+            if flow is not None:
+                temperature = (_size(latent[held_out]) / _size(latent[training])).clamp(1.0, 2.0)
+                latent[training] *= temperature
+        else:
+            temperature = _size(latent[held_out]) if flow is not None else _size(latent)
+            latent = temperature * torch.from_numpy(generator.standard_normal(latent.shape, dtype=np.float32))
+        if flow is not None:
+            latent = _batched(flow.inverse, latent, query.expand(size, *query.shape[1:]))
+        ensemble = fitted.inverse((mean + deviation * latent).numpy(), forecast)
+        return Posterior(ensemble, _statistics(records, temperature), _weights(gaussian, flow))
+
+    def _train_glow(
+        self,
+        glow: GlowOptions,
+        gaussian: CrossFittedGaussian,
+        pairs: Pairs,
+        training: NDArray,
+        held_out: NDArray,
+        generator: np.random.Generator,
+        progress: Callable[[int, int], None],
+    ) -> tuple[ConditionalFlow, TrainingRecord]:
+        """A Glow of the honest residuals; data noise, and with it the residuals, are fresh in every batch."""
+
+        def draw(members: NDArray) -> tuple[Tensor, Tensor]:
+            return gaussian.residuals(members, pairs.data(members, generator))
+
+        validation = [draw(held_out) for _ in range(3)]
+        u, condition = validation[0]
+        with seeded(generator):
+            flow = conditional_glow(tuple(u.shape[1:]), condition.shape[1], glow)
+        options = self.glow_training or TrainingOptions(epochs=_epochs(len(pairs.state), 30), learning_rate=1e-3)
+        return flow, train(flow, draw, training, validation, options, generator, progress)
+
+
+def _epochs(members: int, at_64: int) -> int:
+    """Epochs that keep the number of steps near that of 64 members, but never fewer than a quarter of the epochs."""
+    return int(np.clip(round(at_64 * 64 / max(members, 1)), at_64 // 4, at_64))
+
+
+def _unpack(data: NDArray, like: Ensemble) -> Ensemble:
+    """Packed data ``(n, D)`` as an ensemble of n members with the fields of ``like``."""
+    widths = [int(np.prod(like[name].shape[1:])) for name in like.names]
+    parts = np.split(data, np.cumsum(widths)[:-1], axis=1)
+    fields = {name: p.reshape(len(data), *like[name].shape[1:]) for name, p in zip(like.names, parts, strict=True)}
+    return Ensemble(fields, like.time)
+
+
+@torch.no_grad()
+def _batched(function: Callable[[Tensor, Tensor], Tensor], x: Tensor, condition: Tensor, batch: int = 32) -> Tensor:
+    """Apply a map to all members, a few at a time; the last batch may be smaller."""
+    return torch.cat([function(a, b) for a, b in zip(x.split(batch), condition.split(batch), strict=True)])
+
+
+def _size(latent: Tensor) -> Tensor:
+    """Root mean square per channel, ``(1, C, 1, 1)``."""
+    return (latent**2).mean(dim=(0, 2, 3), keepdim=True).sqrt()
+
+
+def _statistics(records: dict[str, TrainingRecord], temperature: Tensor) -> dict[str, object]:
+    statistics: dict[str, object] = {"temperature": temperature.flatten().tolist()}
+    for stage, record in records.items():
+        statistics[stage] = {
+            "loss_training": record.training,
+            "loss_validation": record.validation,
+            "best_epoch": record.best_epoch,
+            "rescues": record.rescues,
+            "seconds": record.seconds,
+        }
+    return statistics
+
+
+def _weights(gaussian: CrossFittedGaussian, flow: ConditionalFlow | None) -> dict[str, object]:
+    networks = {f"gaussian{k}": f for k, f in enumerate(gaussian.flows)} | ({} if flow is None else {"glow": flow})
+    return {f"{n}.{key}": v.numpy() for n, f in networks.items() for key, v in f.state_dict().items()}

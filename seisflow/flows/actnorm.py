@@ -1,0 +1,48 @@
+r"""Activation normalisation: one scale and one shift per channel, set from the first batch.
+
+    z = (x + b) exp(s) ,      log|det| = n_cells Σ_c s_c .
+
+The first training batch sets b and s so that z has zero mean and unit variance per channel (Kingma & Dhariwal 2018,
+"Glow", section 3.1); from then on they are ordinary parameters.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from seisflow.flows.bijector import Bijector
+
+__all__ = ["ActNorm"]
+
+
+class ActNorm(Bijector):
+    """Per-channel affine map of ``(B, channels, *field)`` with data-dependent start."""
+
+    initialised: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(channels))
+        self.log_scale = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("initialised", torch.tensor(False))
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        if self.training and not self.initialised:
+            self._initialise(x)
+        shape = (1, -1, *(1,) * (x.ndim - 2))
+        z = (x + self.shift.view(shape)) * self.log_scale.exp().view(shape)
+        return z, (self.log_scale.sum() * x[0, 0].numel()).expand(len(x))
+
+    def inverse(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        shape = (1, -1, *(1,) * (z.ndim - 2))
+        return z * (-self.log_scale).exp().view(shape) - self.shift.view(shape)
+
+    @torch.no_grad()
+    def _initialise(self, x: Tensor) -> None:
+        values = x.transpose(0, 1).flatten(1)
+        # A channel that is constant in the first batch would get an infinite scale; 1e-3 bounds it.
+        deviation = values.std(dim=1, correction=0).clamp_min(1e-3)
+        self.shift.copy_(-values.mean(dim=1))
+        self.log_scale.copy_(-deviation.log())
+        self.initialised.fill_(True)
