@@ -50,7 +50,7 @@ __all__ = ["Kept", "Medium", "Propagator", "dot_test"]
 
 _MARGIN = 8  # steps are taken this many samples beyond the last one, for the tail of the resampling kernel
 _NEGLIGIBLE = 1e-6  # part of the resampling kernel that is dropped, relative to its peak
-_REFLECTION = 1e-2  # nominal two-way damping of the absorbing layer; more of it reflects more than it absorbs
+_REFLECTION = 2e-2  # nominal two-way damping of the absorbing layer; more of it reflects more than it absorbs
 
 
 def second_derivative(order: int) -> NDArray[np.float64]:

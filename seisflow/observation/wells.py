@@ -107,6 +107,6 @@ class Wells(Observation):
         saturation, pressure = data["well_saturation"], data["well_pressure"] / self.pressure_scale
         result = np.zeros((data.size, 3, *self.grid.shape), np.float32)
         lateral = tuple(np.array(self.columns).T)
-        for channel, values in enumerate((saturation, pressure, 1.0)):
+        for channel, values in enumerate((saturation, pressure, np.ones_like(saturation))):
             result[:, channel][(slice(None), *lateral)] = values
         return result

@@ -1,0 +1,227 @@
+"""The composed observation on a small layered section: exact promises first, then physics."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seisflow.ensemble import Ensemble
+from seisflow.errors import InputError
+from seisflow.grid import Grid
+from seisflow.observation import Encoding, Imaging, Joint, Migration, Propagator, Seismic, Survey, Wells
+from seisflow.observation.seismic import coloured_noise
+
+WAVES = Grid((60, 50), (20.0, 20.0))
+FLOW = Grid((20, 12), (60.0, 50.0), (0.0, 400.0))
+VELOCITY = np.where(WAVES.depth < 300, 1800.0, np.where(WAVES.depth < 600, 2500.0, 3900.0))
+DENSITY = np.where(WAVES.depth < 300, 1600.0, np.where(WAVES.depth < 600, 2100.0, 2500.0))
+SURVEY = Survey.seabed(WAVES, 10.0, 1.2, n_sources=4, n_receivers=24, source_depth=150.0)
+
+
+PROGRAM = """
+import sys
+import numpy as np
+from tests.observation.test_seismic import build, plumes
+
+def has_torch():
+    return "torch" in sys.modules
+
+if __name__ == "__main__":
+    with build(workers=2) as observation:
+        images = observation.predict(plumes())["image"]
+        observed = observation.observe(plumes().members([1]), np.random.default_rng(5))["image"]
+        draws = observation.noise.draws
+        assert not observation._pool.submit(has_torch).result()
+    np.savez(sys.argv[1], images=images, observed=observed, draws=draws)
+"""
+
+
+def build(**options):
+    options = {"imaging": Imaging(mute_depth=200.0), "noise_images": 4, "layer": 20, "snr": 20.0, **options}
+    return Seismic(FLOW, WAVES, VELOCITY, DENSITY, 0.25, SURVEY, **options)
+
+
+def plumes():
+    """No CO2, a plume under the interface at 600 m, the same plume displaced: ``(3, 20, 12)``."""
+    saturation = np.zeros((3, *FLOW.shape))
+    saturation[1, 7:12, 4:6] = 0.5
+    saturation[2, 10:15, 4:6] = 0.5
+    return Ensemble({"saturation": saturation})
+
+
+@pytest.fixture(scope="module")
+def seismic():
+    with build() as observation:
+        yield observation
+
+
+@pytest.fixture(scope="module")
+def predicted(seismic):
+    return seismic.predict(plumes())
+
+
+def test_that_no_change_gives_an_image_of_exact_zeros(predicted):
+    assert predicted["image"].dtype == np.float32
+    assert predicted["image"].shape == (3, 20, 12)
+    assert (predicted["image"][0] == 0).all()
+
+
+def test_that_the_image_of_a_plume_lies_at_the_plume(predicted):
+    for member, expected in ((1, 9.0), (2, 12.0)):
+        energy = predicted["image"][member].astype(float) ** 2
+        x, z = np.unravel_index(energy.argmax(), FLOW.shape)
+        assert abs(x - expected) <= 2  # plume cells, centre ± half its width
+        assert 3 <= z <= 6  # plume cells 4 and 5, within the vertical resolution of 100 m
+        centre = (energy.sum(axis=1) * np.arange(20)).sum() / energy.sum()
+        assert abs(centre - expected) < 1.5
+
+
+def test_that_a_lowered_impedance_images_positive(predicted):
+    assert predicted["image"][1, 7:12, 4:6].mean() > 0.3 * np.abs(predicted["image"][1]).max()
+
+
+@pytest.mark.parametrize("condition", ["inverse_scattering", "zero_lag"])
+def test_that_the_image_of_a_point_scatterer_peaks_at_the_point(condition):
+    grid = Grid((60, 50), (20.0, 20.0))
+    survey = Survey.seabed(grid, 10.0, 1.2, n_sources=6, n_receivers=30, source_depth=50.0)
+    propagator = Propagator(grid, survey, 2000.0, layer=20)
+    uniform = np.full(grid.shape, 2000.0)
+    migration = Migration(propagator, uniform, uniform, Encoding.plain(6), Imaging(condition, mute_depth=250.0))
+    point = np.zeros(grid.shape)
+    point[33, 30] = 1e-8 if condition == "zero_lag" else 1.0
+    image = migration.image(migration.model(point))
+    assert np.unravel_index(image.argmax(), grid.shape) == (33, 30)
+
+
+def test_that_noise_records_have_exactly_the_stated_level(seismic):
+    noise = coloured_noise(SURVEY, seismic.noise_norm, np.random.default_rng(3))
+    ratio = np.linalg.norm(noise.astype(float)) / np.linalg.norm(seismic.baseline_records.astype(float))
+    assert ratio == pytest.approx(10 ** (-20 / 20), rel=1e-6)  # float32 records
+    spectrum = np.abs(np.fft.rfft(noise, axis=1)).mean(axis=(0, 2))
+    frequency = np.fft.rfftfreq(SURVEY.n_samples, SURVEY.interval)
+    assert frequency[spectrum.argmax()] == pytest.approx(10.0, abs=2.5)  # the wavelet's colour
+    assert spectrum[frequency > 30].max() < 0.05 * spectrum.max()
+
+
+def test_that_the_image_of_noisy_data_is_the_sum_of_the_images(seismic, predicted):
+    truth = plumes().members([1])
+    observed = seismic.observe(truth, np.random.default_rng(5))["image"]
+    noise = coloured_noise(SURVEY, seismic.noise_norm, np.random.default_rng(5))
+    (alone,) = seismic._map("image", [None], [noise])
+    error = observed[0] - (predicted["image"][1] + alone / seismic.unit)
+    assert np.abs(error).max() < 1e-4 * np.abs(observed).max()  # float32 waves
+
+
+def test_that_the_noise_covariance_is_that_of_the_imaged_noise(seismic):
+    covariance = seismic.noise
+    assert covariance.size == FLOW.size
+    assert covariance is seismic.noise
+    # Images are in units of one draw's rms; draws differ by some 20 % in rms in this small image.
+    assert np.sqrt(covariance.variance.mean()) == pytest.approx(1.0, abs=0.4)
+
+
+def test_that_channels_are_the_images_as_they_are(seismic, predicted):
+    channels = seismic.channels(predicted)
+    assert channels.shape == (3, 1, 20, 12)
+    assert channels.dtype == np.float32
+    np.testing.assert_array_equal(channels[:, 0], predicted["image"])
+
+
+def test_that_members_do_not_depend_on_each_other_and_are_counted(seismic, predicted):
+    calls = []
+    turned = seismic.predict(plumes().members([2, 1]), lambda done, total: calls.append((done, total)))
+    np.testing.assert_array_equal(turned["image"], predicted["image"][[2, 1]])
+    assert calls == [(1, 2), (2, 2)]
+
+
+def test_that_co2_outside_the_flow_grid_is_not_invented():
+    # A plume at the top edge of the flow grid must not be continued up to the sea.
+    with build() as observation:
+        saturation = np.zeros((1, *FLOW.shape))
+        saturation[0, :, 0] = 0.3
+        observation.predict(Ensemble({"saturation": saturation}))
+        (changed,) = observation._map("monitor", [saturation[0]])
+        (base,) = observation._map("monitor", [None])
+        above = WAVES.depth < FLOW.extent[1][0]
+        assert (changed.density[above] == base.density[above]).all()
+        assert (changed.density != base.density).any()
+
+
+def test_that_encoded_images_see_the_plume_too(predicted):
+    with build(encoded_shots=2) as encoded:
+        image = encoded.predict(plumes().members([1]))["image"][0].astype(float)
+    plain = predicted["image"][1].astype(float)
+    cosine = (image * plain).sum() / np.linalg.norm(image) / np.linalg.norm(plain)
+    assert cosine > 0.6  # crosstalk of pairs of sources; shuffled images give about 0
+
+
+def test_that_two_workers_give_the_same_bits_as_one_and_never_import_torch(seismic, predicted, tmp_path):
+    # A program of its own: spawned workers import the main module again, here one without torch.
+    script, out, root = tmp_path / "program.py", tmp_path / "out.npz", Path(__file__).parents[2]
+    script.write_text(PROGRAM)
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    subprocess.run([sys.executable, str(script), str(out)], check=True, timeout=120, env=environment)
+    with np.load(out) as two:
+        np.testing.assert_array_equal(two["images"], predicted["image"])
+        observed = seismic.observe(plumes().members([1]), np.random.default_rng(5))["image"]
+        np.testing.assert_array_equal(two["observed"], observed)
+        np.testing.assert_array_equal(two["draws"], seismic.noise.draws)
+
+
+def test_that_importing_the_package_imports_no_engine():
+    code = "import sys, seisflow.observation; print(sorted({'devito', 'torch', 'juliacall'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_that_joint_observations_stand_side_by_side(seismic, predicted):
+    pressure = np.full((3, *FLOW.shape), 1e7)
+    states = plumes().replace(pressure=pressure)
+    wells = Wells(FLOW, [600.0], pressure[0])
+    joint = Joint([wells, seismic])
+    data = joint.predict(states)
+    assert data.names == ("well_saturation", "well_pressure", "image")
+    np.testing.assert_array_equal(data["image"], predicted["image"])
+    assert joint.channels(data).shape == (3, 4, 20, 12)
+    assert joint.noise.size == data.pack().shape[1]
+    observed = joint.observe(states.members([1]), np.random.default_rng(0))
+    assert observed.names == data.names
+    with pytest.raises(InputError, match="different names"):
+        Joint([wells, wells]).predict(states)
+    with pytest.raises(InputError, match="at least one"):
+        Joint([])
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"encoded_shots": 9}, "encoded_shots"),
+        ({"longest_delay": 2.0}, "longest_delay"),
+        ({"snr": np.inf}, "snr"),
+        ({"noise_images": 1}, "noise_images"),
+        ({"workers": 0}, "workers"),
+    ],
+)
+def test_that_bad_options_are_refused_by_name(changes, name):
+    with pytest.raises(InputError, match=name):
+        build(**changes)
+
+
+def test_that_bad_models_and_states_are_refused_by_name(seismic):
+    with pytest.raises(InputError, match="velocity"):
+        Seismic(FLOW, WAVES, np.where(WAVES.depth > 900, np.nan, VELOCITY), DENSITY, 0.25, SURVEY)
+    with pytest.raises(InputError, match="porosity"):
+        Seismic(FLOW, WAVES, VELOCITY, DENSITY, -0.25, SURVEY)
+    with pytest.raises(InputError, match="hold the flow grid"):
+        Seismic(Grid((20, 12), (60.0, 60.0), (0.0, 400.0)), WAVES, VELOCITY, DENSITY, 0.25, SURVEY)
+    bad = plumes()["saturation"].copy()
+    bad[2, 0, 0] = np.nan
+    with pytest.raises(InputError, match=r"saturation\[2\]"):
+        seismic.predict(Ensemble({"saturation": bad}))
+    with pytest.raises(InputError, match="saturation"):
+        seismic.predict(Ensemble({"pressure": bad}))
+    with build(snr=None) as silent, pytest.raises(InputError, match="snr"):
+        _ = silent.noise
