@@ -118,7 +118,7 @@ def main() -> None:
         )
     make_environment()
     STAMP.unlink(missing_ok=True)
-    pip = [str(PYTHON), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    pip = [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     install_torch(pip)
     if not step("seisflow and its tools", [*pip, "-c", "constraints.txt", "-e", ".[dev]"]):
         fail("the Python packages could not be installed; see pip's message above")

@@ -70,8 +70,8 @@ function writearray(array::Array, folders::Vector{String}, number::Int)
         path = joinpath(folder, "reply-$number")
         try
             open(io -> write(io, array), path, "w")
-            filesize(path) == sizeof(array) && return path
-            i == length(folders) && error("no room left for an array of $(sizeof(array)) bytes in $folder")
+            filesize(path) == sizeof(array) && return path  # a full disk may go unnoticed by `write`
+            error("no room left for an array of $(sizeof(array)) bytes in $folder")
         catch
             rm(path, force = true)
             i == length(folders) && rethrow()
