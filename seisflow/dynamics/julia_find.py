@@ -170,7 +170,9 @@ def find_julia() -> JuliaInstallation:
         program = shutil.which(str(Path(chosen).expanduser()))
         answer = probe(Path(program), "SEISFLOW_JULIA") if program else f"{chosen} is not a program"
         if isinstance(answer, str):
-            raise JuliaNotFoundError(f"SEISFLOW_JULIA = {chosen!r} cannot be used: {answer}. Correct it, or unset it. {REMEDY}.")
+            raise JuliaNotFoundError(
+                f"SEISFLOW_JULIA = {chosen!r} cannot be used: {answer}. Correct it, or unset it. {REMEDY}."
+            )
         return answer
 
     refused = []
