@@ -213,7 +213,7 @@ def _by_juliapkg(say: Say, silence: float = 20.0, limit: float = 1800.0) -> Juli
     code = "import juliapkg; juliapkg.resolve(); print('resolved:' + juliapkg.executable())"
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", code],
+            [sys.executable, "-u", "-c", code],  # unbuffered, or its reports would come too late
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

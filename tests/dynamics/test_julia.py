@@ -438,7 +438,7 @@ def test_that_juliapkg_is_given_up_when_it_reaches_nothing_and_waited_for_when_i
     assert time.monotonic() - start < 5.0  # given up after 0.5 s; the rest is for a busy machine
 
     (bare / "juliapkg.py").write_text(
-        "import time\nprint('About to install', flush=True)\n"
+        "import time\nprint('About to install')\n"
         f"def resolve(): time.sleep(1.5)\ndef executable(): return {str(real_julia)!r}\n"
     )
     assert julia_install._by_juliapkg(print, silence=0.5).route == "juliapkg"
