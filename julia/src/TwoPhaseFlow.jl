@@ -6,8 +6,8 @@ Two-phase flow of CO2 (n) and brine (w) in a porous medium, for ensembles of per
 Unknowns per cell: brine pressure p [Pa] and CO2 saturation S. Cartesian finite volumes with two-point fluxes, upwinding
 by phase potential, fully implicit backward Euler, Newton with analytic Jacobian. SI units, z down, Float64.
 
-Cells are numbered with z fastest, then y, then x: an array `(member, x, y, z)` in C order, as NumPy keeps it, is an array
-`(z, y, x, member)` here without a copy.
+Cells are numbered with z fastest, then y, then x: an array `(member, x, y, z)` in C order, as NumPy keeps it, is an
+array `(z, y, x, member)` here without a copy.
 
 The files below are in the order of the physics; [`simulate`](@ref) runs one member, [`run_case`](@ref) an ensemble.
 """

@@ -33,8 +33,8 @@ const RW, RW_P, MW, MW_P, MW_S, RN, RN_P, RN_S, MN, MN_P, MN_S, PN, PN_S, LT, LT
 function System(pattern::Pattern)
     n, nw = ncells(pattern), length(pattern.perforations)
     longest = maximum(vcat(0, [size(p, 1) for p in pattern.perforations]))
-    return System(zeros(4, length(pattern.colind)), zeros(2n), zeros(n), zeros(n), zeros(15, n), ones(2, n), zeros(nw), zeros(nw),
-                  zeros(nw), zeros(longest), zeros(longest), zeros(longest), zeros(longest))
+    return System(zeros(4, length(pattern.colind)), zeros(2n), zeros(n), zeros(n), zeros(15, n), ones(2, n),
+                  zeros(nw), zeros(nw), zeros(nw), zeros(longest), zeros(longest), zeros(longest), zeros(longest))
 end
 
 "Start a step: remember the masses of `state`, and the density of CO2 in the wells."
@@ -166,9 +166,9 @@ function accumulate_faces!(sys::System, m::Model, state::State)
     return nothing
 end
 
-# The pressure p_bh of a well at rate Q solves Σ_j a_j max(0, p_bh + d_j − p_j) = Q, with a_j = WI_j λ_t,j ρ_n,j and d_j the weight
-# of the CO2 column. The sum is piecewise linear and increasing: drop the perforations that would flow back until
-# none is left. With p_bh eliminated, the rate of perforation j depends on every other perforation k:
+# The pressure p_bh of a well at rate Q solves Σ_j a_j max(0, p_bh + d_j − p_j) = Q, with a_j = WI_j λ_t,j ρ_n,j and d_j
+# the weight of the CO2 column. The sum is piecewise linear and increasing: drop the perforations that would flow back
+# until none is left. With p_bh eliminated, the rate of perforation j depends on every other perforation k:
 #
 #   dq_j/dx_k = δ_jk (a_j' u_j − a_j ∂p_j/∂x) + a_j dp_bh/dx_k,   dp_bh/dx_k = (a_k ∂p_k/∂x − a_k' u_k) / Σ a
 function accumulate_well!(sys::System, m::Model, state::State, w::Int, scheduled::Float64)
@@ -212,7 +212,8 @@ function accumulate_well!(sys::System, m::Model, state::State, w::Int, scheduled
     return nothing
 end
 
-# The pressure at which perforations with conductances a and thresholds u take the rate Q, and the sum of a over those that flow.
+# The pressure at which perforations with conductances a and thresholds u take the rate Q, and the sum of a over those
+# that flow.
 function balanced_pressure(a, u, count, Q)
     pressure, total = Inf, 0.0
     for _ in 1:(count + 1)

@@ -1,8 +1,8 @@
 """
     BlockILU(pattern)
 
-Incomplete LU factorisation of the block matrix within its own sparsity, in the order of the cells: with z fastest it is exact
-along columns, where the coupling is strongest in thin layers. Saad (2003), Iterative methods, algorithm 10.4.
+Incomplete LU factorisation of the block matrix within its own sparsity, in the order of the cells: with z fastest it is
+exact along columns, where the coupling is strongest in thin layers. Saad (2003), Iterative methods, algorithm 10.4.
 """
 struct BlockILU
     pattern::Pattern
@@ -11,10 +11,12 @@ struct BlockILU
     position::Vector{Int}
 end
 
-BlockILU(pattern::Pattern) = BlockILU(pattern, zeros(4, length(pattern.colind)), zeros(4, ncells(pattern)), zeros(Int, ncells(pattern)))
+BlockILU(pattern::Pattern) =
+    BlockILU(pattern, zeros(4, length(pattern.colind)), zeros(4, ncells(pattern)), zeros(Int, ncells(pattern)))
 
 # Blocks are (b1 b3; b2 b4), by columns.
-@inline multiply(a1, a2, a3, a4, b1, b2, b3, b4) = (a1 * b1 + a3 * b2, a2 * b1 + a4 * b2, a1 * b3 + a3 * b4, a2 * b3 + a4 * b4)
+@inline multiply(a1, a2, a3, a4, b1, b2, b3, b4) =
+    (a1 * b1 + a3 * b2, a2 * b1 + a4 * b2, a1 * b3 + a3 * b4, a2 * b3 + a4 * b4)
 
 "Factorise. False when a diagonal block is singular."
 function factorize!(F::BlockILU, blocks::Matrix{Float64})

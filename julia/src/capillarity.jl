@@ -6,8 +6,8 @@ struct NoCapillarity end
 """
     BrooksCorey(entry_pressure, pore_size_index, residual_brine)
 
-p_c = p_e S_e^(−1/λ), S_e = (S_w − S_wr)/(1 − S_wr); continued by its tangent below S_e = 0.05, where it would grow without bound.
-Brooks and Corey (1964), Hydraulic properties of porous media.
+p_c = p_e S_e^(−1/λ), S_e = (S_w − S_wr)/(1 − S_wr); continued by its tangent below S_e = 0.05, where it would grow
+without bound. Brooks and Corey (1964), Hydraulic properties of porous media.
 """
 struct BrooksCorey
     entry_pressure::Float64
@@ -24,8 +24,8 @@ end
 """
     VanGenuchten(scale, m, residual_brine)
 
-p_c = P (S_e^(−1/m) − 1)^(1−m); continued by its tangents outside 0.05 < S_e < 0.999, where its slope grows without bound.
-van Genuchten (1980), doi:10.2136/sssaj1980.03615995004400050002x.
+p_c = P (S_e^(−1/m) − 1)^(1−m); continued by its tangents outside 0.05 < S_e < 0.999, where its slope grows without
+bound. van Genuchten (1980), doi:10.2136/sssaj1980.03615995004400050002x.
 """
 struct VanGenuchten
     scale::Float64

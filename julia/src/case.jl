@@ -4,7 +4,8 @@ number(inputs, key) = Float64(only_value(inputs[key]))
 number(inputs, key, default) = haskey(inputs, key) ? number(inputs, key) : Float64(default)
 whole(inputs, key, default) = haskey(inputs, key) ? Int(only_value(inputs[key])) : Int(default)
 only_value(x::Number) = x
-only_value(x::AbstractArray) = length(x) == 1 ? first(x) : throw(ArgumentError("a single number is wanted, an array of $(length(x)) came"))
+only_value(x::AbstractArray) =
+    length(x) == 1 ? first(x) : throw(ArgumentError("a single number is wanted, an array of $(length(x)) came"))
 
 """
     run_case(inputs::AbstractDict{String}) -> Dict{String,Any}
@@ -12,22 +13,24 @@ only_value(x::AbstractArray) = length(x) == 1 ? first(x) : throw(ArgumentError("
 Simulate an ensemble. Sizes are written as NumPy sees them, `(M, nx[, ny], nz)` in C order; here the axes come reversed.
 Numbers may be numbers or arrays of one element. Required:
 
-- `shape` (3,) = nx, ny, nz; `spacing` (3,) [m] (of a section, ny = 1 and its thickness); `top` depth of the upper face [m].
-- `permeability` [m²], `saturation`, `pressure` [Pa], each `(M, *grid)`; `porosity`: one number, one per cell, or `(M, *grid)`.
+- `shape` (3,) = nx, ny, nz and `spacing` (3,) [m] (of a section: ny = 1, and its thickness); `top`, the depth of the
+  upper face [m].
+- `permeability` [m²], `saturation`, `pressure` [Pa], each `(M, *grid)`; `porosity`: one number, one per cell, or
+  `(M, *grid)`.
 - `start`, `stop` [s].
 
-Wells and schedule (none when `well_cells` is missing): `well_cells` (P, 3) = ix, iy, iz from 0 of every perforation, from top to
-bottom; `well_of_cell` (P,) = its well, from 0; `well_radius`, `well_skin`, `well_pressure_limit` (W,); `schedule_times` (T,) [s];
-`schedule_rates` (T, W) [m³/s at CO2 reference density].
+Wells and schedule (none when `well_cells` is missing): `well_cells` (P, 3) = ix, iy, iz from 0 of every perforation,
+from top to bottom; `well_of_cell` (P,) = its well, from 0; `well_radius`, `well_skin`, `well_pressure_limit` (W,);
+`schedule_times` (T,) [s]; `schedule_rates` (T, W) [m³/s at CO2 reference density].
 
-Optional: the keywords of [`Fluids`](@ref); `capillarity` = "none", "brooks_corey" (`entry_pressure`, `pore_size_index`) or
-"van_genuchten" (`capillary_scale`, `van_genuchten_m`); `kv_over_kh`, `rock_compressibility`, `rock_reference_pressure`,
-`edge_multiplier`; `gravity`; the fields of [`StepControl`](@ref) with the prefix `step_`; `solver` = "cpr" or "direct";
-`linear_tolerance`; `progress`, a file that grows by one byte per finished member.
+Optional: the keywords of [`Fluids`](@ref); `capillarity` = "none", "brooks_corey" (with `entry_pressure`,
+`pore_size_index`) or "van_genuchten" (with `capillary_scale`, `van_genuchten_m`); `kv_over_kh`, `rock_compressibility`,
+`rock_reference_pressure`, `edge_multiplier`; `gravity`; the fields of [`StepControl`](@ref) with the prefix `step_`;
+`solver` = "cpr" or "direct"; `linear_tolerance`; `progress`, a file that grows by one byte per finished member.
 
-Result: `saturation`, `pressure` (not-a-number where a member failed); `status` (M,) 0 = done, 1 = failed; `reason`, one line per
-member; `steps`, `cuts`, `newton_iterations`, `linear_iterations`, `injected_mass` [kg], `brine_error`, `co2_error` [kg],
-`final_time` [s], `seconds` (M,); `bottom_hole_pressure` [Pa] and `well_rate` [kg/s] (M, W).
+Result: `saturation`, `pressure` (not-a-number where a member failed); `status` (M,) 0 = done, 1 = failed; `reason`, one
+line per member; `steps`, `cuts`, `newton_iterations`, `linear_iterations`, `injected_mass` [kg], `brine_error`,
+`co2_error` [kg], `final_time` [s], `seconds` (M,); `bottom_hole_pressure` [Pa] and `well_rate` [kg/s] (M, W).
 """
 function run_case(inputs::AbstractDict{String})
     nx, ny, nz = Int.(inputs["shape"])
@@ -42,7 +45,8 @@ function run_case(inputs::AbstractDict{String}, g::Grid, fluids::Fluids)
     permeability = by_member(inputs, "permeability", n)
     M = size(saturation, 2)
     size(pressure, 2) == size(permeability, 2) == M ||
-        throw(ArgumentError("saturation, pressure and permeability: give the same number of members ($M, $(size(pressure, 2)), $(size(permeability, 2)))"))
+        throw(ArgumentError(string("saturation, pressure and permeability have ", M, ", ", size(pressure, 2), " and ",
+                                   size(permeability, 2), " members: give the same number of each")))
     porosity = case_porosity(inputs, n, M)
     wells = case_wells(inputs, g)
     schedule = case_schedule(inputs, fluids, length(wells))
@@ -56,14 +60,16 @@ function run_case(inputs::AbstractDict{String}, g::Grid, fluids::Fluids)
         return Model(g, rock, fluids, wells, pattern; gravity = number(inputs, "gravity", 9.80665))
     end
     finished = haskey(inputs, "progress") ? (m -> append_byte(String(inputs["progress"]))) : (m -> nothing)
-    results, reports = simulate_ensemble(build, states, g, wells, schedule, number(inputs, "start"), number(inputs, "stop");
-                                         control = case_control(inputs), solver = case_solver(inputs), finished = finished)
+    results, reports = simulate_ensemble(
+        build, states, g, wells, schedule, number(inputs, "start"), number(inputs, "stop");
+        control = case_control(inputs), solver = case_solver(inputs), finished = finished)
     return case_results(results, reports, size(inputs["saturation"]), length(wells))
 end
 
 function by_member(inputs, key, n)
     array = inputs[key]::AbstractArray
-    (length(array) % n == 0 && !isempty(array)) || throw(ArgumentError("$key has $(length(array)) values: give a multiple of the $n cells"))
+    (length(array) % n == 0 && !isempty(array)) ||
+        throw(ArgumentError("$key has $(length(array)) values: give a multiple of the $n cells"))
     return reshape(convert(Array{Float64}, array), n, :)
 end
 
@@ -86,16 +92,21 @@ function case_capillarity(inputs)
     kind = get(inputs, "capillarity", "none")
     residual = number(inputs, "brine_residual", 0.1)
     kind == "none" && return NoCapillarity()
-    kind == "brooks_corey" && return BrooksCorey(number(inputs, "entry_pressure"), number(inputs, "pore_size_index"), residual)
-    kind == "van_genuchten" && return VanGenuchten(number(inputs, "capillary_scale"), number(inputs, "van_genuchten_m"), residual)
+    kind == "brooks_corey" && return BrooksCorey(number(inputs, "entry_pressure"), number(inputs, "pore_size_index"),
+                                                 residual)
+    kind == "van_genuchten" && return VanGenuchten(number(inputs, "capillary_scale"),
+                                                   number(inputs, "van_genuchten_m"), residual)
     throw(ArgumentError("capillarity = \"$kind\": give none, brooks_corey or van_genuchten"))
 end
 
-const FLUID_KEYS = (:brine_density, :co2_density, :reference_pressure, :brine_compressibility, :co2_compressibility, :brine_viscosity,
-                    :co2_viscosity, :brine_exponent, :co2_exponent, :brine_residual, :co2_residual, :brine_endpoint, :co2_endpoint)
+const FLUID_KEYS = (
+    :brine_density, :co2_density, :reference_pressure, :brine_compressibility, :co2_compressibility, :brine_viscosity,
+    :co2_viscosity, :brine_exponent, :co2_exponent, :brine_residual, :co2_residual, :brine_endpoint, :co2_endpoint)
 
-case_fluids(inputs, capillarity) =
-    Fluids(; capillarity = capillarity, (k => number(inputs, String(k)) for k in FLUID_KEYS if haskey(inputs, String(k)))...)
+function case_fluids(inputs, capillarity)
+    given = filter(key -> haskey(inputs, String(key)), FLUID_KEYS)
+    return Fluids(; capillarity = capillarity, (key => number(inputs, String(key)) for key in given)...)
+end
 
 function case_wells(inputs, g::Grid)
     haskey(inputs, "well_cells") || return Well[]
@@ -103,7 +114,7 @@ function case_wells(inputs, g::Grid)
     owner = Int.(vec(inputs["well_of_cell"]))
     for p in axes(cells, 2)
         all(0 .<= cells[:, p] .< (g.nx, g.ny, g.nz)) ||
-            throw(ArgumentError("well_cells: perforation $(cells[:, p]) lies outside the grid of $(g.nx) × $(g.ny) × $(g.nz) cells"))
+            throw(ArgumentError("well_cells: perforation $(cells[:, p]) lies outside the grid $((g.nx, g.ny, g.nz))"))
     end
     index(p) = cell_index(g, cells[1, p] + 1, cells[2, p] + 1, cells[3, p] + 1)
     return [Well([index(p) for p in axes(cells, 2) if owner[p] == w - 1]; radius = inputs["well_radius"][w],
@@ -121,9 +132,10 @@ function case_control(inputs)
     d = StepControl()
     value(key) = number(inputs, "step_$key", getfield(d, key))
     count(key) = whole(inputs, "step_$key", getfield(d, key))
-    return StepControl(value(:initial), value(:maximum), value(:minimum), value(:growth), value(:cut), count(:max_cuts),
-                       count(:max_newton), count(:easy_newton), value(:max_saturation_change), value(:tolerance_residual),
-                       value(:tolerance_mass))
+    return StepControl(
+        value(:initial), value(:maximum), value(:minimum), value(:growth), value(:cut), count(:max_cuts),
+        count(:max_newton), count(:easy_newton), value(:max_saturation_change), value(:tolerance_residual),
+        value(:tolerance_mass))
 end
 
 function case_solver(inputs)
@@ -146,7 +158,8 @@ function case_results(results, reports, shape, wells)
     outputs = Dict{String,Any}("saturation" => saturation, "pressure" => pressure)
     outputs["status"] = Int64[r.converged ? 0 : 1 for r in reports]
     outputs["reason"] = join([r.reason for r in reports], '\n')
-    for (key, field) in (("steps", :steps), ("cuts", :cuts), ("newton_iterations", :newton), ("linear_iterations", :linear))
+    for (key, field) in (("steps", :steps), ("cuts", :cuts), ("newton_iterations", :newton),
+                         ("linear_iterations", :linear))
         outputs[key] = Int64[getfield(r, field) for r in reports]
     end
     for (key, field) in (("injected_mass", :injected), ("brine_error", :brine_error), ("co2_error", :co2_error),

@@ -1,10 +1,12 @@
 """
     Fluids(; brine_density = 1000, co2_density = 700, reference_pressure = 150e5, brine_compressibility = 1e-11,
-           co2_compressibility = 1e-9, brine_viscosity = 1e-3, co2_viscosity = 1e-4, brine_exponent = 2, co2_exponent = 2,
-           brine_residual = 0.1, co2_residual = 0.1, brine_endpoint = 1, co2_endpoint = 1, capillarity = NoCapillarity())
+           co2_compressibility = 1e-9, brine_viscosity = 1e-3, co2_viscosity = 1e-4, brine_exponent = 2,
+           co2_exponent = 2, brine_residual = 0.1, co2_residual = 0.1, brine_endpoint = 1, co2_endpoint = 1,
+           capillarity = NoCapillarity())
 
-Two slightly compressible, immiscible fluids: ρ_α = ρ_α,ref exp(c_α (p_α − p_ref)), constant viscosity, and Corey relative
-permeabilities k_rα = k_α S_eα^n_α with S_eα = (S_α − S_αr)/(1 − S_wr − S_nr) clamped to [0, 1]. SI units throughout.
+Two slightly compressible, immiscible fluids: ρ_α = ρ_α,ref exp(c_α (p_α − p_ref)), constant viscosity, and Corey
+relative permeabilities k_rα = k_α S_eα^n_α with S_eα = (S_α − S_αr)/(1 − S_wr − S_nr) clamped to [0, 1]. SI units
+throughout.
 """
 struct Fluids{C}
     brine_density::Float64
@@ -23,15 +25,18 @@ struct Fluids{C}
     capillarity::C
 end
 
-function Fluids(; brine_density = 1000.0, co2_density = 700.0, reference_pressure = 150e5, brine_compressibility = 1e-11,
-                co2_compressibility = 1e-9, brine_viscosity = 1e-3, co2_viscosity = 1e-4, brine_exponent = 2.0,
-                co2_exponent = 2.0, brine_residual = 0.1, co2_residual = 0.1, brine_endpoint = 1.0, co2_endpoint = 1.0,
-                capillarity = NoCapillarity())
-    for (name, value) in (("brine_density", brine_density), ("co2_density", co2_density), ("brine_viscosity", brine_viscosity),
-                          ("co2_viscosity", co2_viscosity), ("brine_endpoint", brine_endpoint), ("co2_endpoint", co2_endpoint))
+function Fluids(;
+        brine_density = 1000.0, co2_density = 700.0, reference_pressure = 150e5, brine_compressibility = 1e-11,
+        co2_compressibility = 1e-9, brine_viscosity = 1e-3, co2_viscosity = 1e-4, brine_exponent = 2.0,
+        co2_exponent = 2.0, brine_residual = 0.1, co2_residual = 0.1, brine_endpoint = 1.0, co2_endpoint = 1.0,
+        capillarity = NoCapillarity())
+    for (name, value) in (("brine_density", brine_density), ("co2_density", co2_density),
+                          ("brine_viscosity", brine_viscosity), ("co2_viscosity", co2_viscosity),
+                          ("brine_endpoint", brine_endpoint), ("co2_endpoint", co2_endpoint))
         (isfinite(value) && value > 0) || throw(ArgumentError("$name = $value: give a positive value"))
     end
-    for (name, value) in (("brine_compressibility", brine_compressibility), ("co2_compressibility", co2_compressibility))
+    for (name, value) in (("brine_compressibility", brine_compressibility),
+                          ("co2_compressibility", co2_compressibility))
         (isfinite(value) && value >= 0) || throw(ArgumentError("$name = $value: give 0 or more, in 1/Pa"))
     end
     for (name, value) in (("brine_exponent", brine_exponent), ("co2_exponent", co2_exponent))
@@ -39,9 +44,10 @@ function Fluids(; brine_density = 1000.0, co2_density = 700.0, reference_pressur
     end
     (brine_residual >= 0 && co2_residual >= 0 && brine_residual + co2_residual < 1) ||
         throw(ArgumentError("residuals $brine_residual and $co2_residual: give 0 or more, with a sum below 1"))
-    return Fluids{typeof(capillarity)}(brine_density, co2_density, reference_pressure, brine_compressibility, co2_compressibility,
-                                       brine_viscosity, co2_viscosity, brine_exponent, co2_exponent, brine_residual, co2_residual,
-                                       brine_endpoint, co2_endpoint, capillarity)
+    return Fluids{typeof(capillarity)}(
+        brine_density, co2_density, reference_pressure, brine_compressibility, co2_compressibility, brine_viscosity,
+        co2_viscosity, brine_exponent, co2_exponent, brine_residual, co2_residual, brine_endpoint, co2_endpoint,
+        capillarity)
 end
 
 "Brine density [kg/m³] at a pressure."

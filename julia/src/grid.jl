@@ -14,7 +14,8 @@ struct Grid
     top::Float64
 
     function Grid(nx, ny, nz, dx, dy, dz; top = 0.0)
-        min(nx, ny, nz) >= 1 || throw(ArgumentError("grid shape ($nx, $ny, $nz): give at least one cell along each axis"))
+        min(nx, ny, nz) >= 1 ||
+            throw(ArgumentError("grid shape ($nx, $ny, $nz): give at least one cell along each axis"))
         all(h -> isfinite(h) && h > 0, (dx, dy, dz)) ||
             throw(ArgumentError("grid spacing ($dx, $dy, $dz): give positive lengths in metres"))
         isfinite(top) || throw(ArgumentError("grid top $top: give a finite depth in metres"))
@@ -22,7 +23,8 @@ struct Grid
     end
 end
 
-Base.show(io::IO, g::Grid) = print(io, "Grid(", g.nx, " × ", g.ny, " × ", g.nz, " cells of ", g.dx, " × ", g.dy, " × ", g.dz, " m)")
+Base.show(io::IO, g::Grid) =
+    print(io, "Grid($(g.nx) × $(g.ny) × $(g.nz) cells of $(g.dx) × $(g.dy) × $(g.dz) m)")
 
 "Number of cells."
 ncells(g::Grid) = g.nx * g.ny * g.nz

@@ -1,5 +1,5 @@
-# Solvers of J δ = −R. A solver is a small description; `workspace` makes its storage, `reset!` forgets everything of earlier
-# members, and `solve!(δ, workspace, system)` returns (solved, iterations).
+# Solvers of J δ = −R. A solver is a small description; `workspace` makes its storage, `reset!` forgets everything of
+# earlier members, and `solve!(δ, workspace, system)` returns (solved, iterations).
 
 """
     DirectSolver()
@@ -11,12 +11,12 @@ struct DirectSolver end
 """
     CPRSolver(; tolerance = 1e-4, restart = 40, iterations = 120, refresh = 8)
 
-GMRES (Saad and Schultz 1986) with the two-stage preconditioner "constrained pressure residual": solve a pressure equation,
-then smooth the whole system by block-ILU(0). Wallis (1983), doi:10.2118/12265-MS; the pressure equation is the sum of both volume
-balances, in which the accumulation of saturation cancels (Lacroix et al. 2001).
+GMRES (Saad and Schultz 1986) with the two-stage preconditioner "constrained pressure residual": solve a pressure
+equation, then smooth the whole system by block-ILU(0). Wallis (1983), doi:10.2118/12265-MS; the pressure equation is
+the sum of both volume balances, in which the accumulation of saturation cancels (Lacroix et al. 2001).
 
-The factors of the pressure equation are kept from one Newton iteration (and step) to the next, and renewed when GMRES took
-more than `refresh` iterations. `tolerance` is relative to the residual's 2-norm.
+The factors of the pressure equation are kept from one Newton iteration (and step) to the next, and renewed when GMRES
+took more than `refresh` iterations. `tolerance` is relative to the residual's 2-norm.
 """
 struct CPRSolver
     tolerance::Float64
@@ -25,7 +25,8 @@ struct CPRSolver
     refresh::Int
 end
 
-CPRSolver(; tolerance = 1e-4, restart = 40, iterations = 120, refresh = 8) = CPRSolver(tolerance, restart, iterations, refresh)
+CPRSolver(; tolerance = 1e-4, restart = 40, iterations = 120, refresh = 8) =
+    CPRSolver(tolerance, restart, iterations, refresh)
 
 # Julia's interface to UMFPACK keeps its control and info arrays in globals up to version 1.8.
 const UMFPACK_LOCK = ReentrantLock()
@@ -108,8 +109,9 @@ end
 
 function workspace(solver::CPRSolver, pattern::Pattern, symbolic::SymbolicLU)
     n, m = ncells(pattern), solver.restart
-    return CPRWorkspace(solver, pattern, zeros(length(pattern.colind)), NumericLU(symbolic), BlockILU(pattern), zeros(n), zeros(n),
-                        zeros(2n, m + 1), zeros(m + 1, m), zeros(2, m), zeros(m + 1), zeros(2n), zeros(2n), true)
+    return CPRWorkspace(
+        solver, pattern, zeros(length(pattern.colind)), NumericLU(symbolic), BlockILU(pattern), zeros(n), zeros(n),
+        zeros(2n, m + 1), zeros(m + 1, m), zeros(2, m), zeros(m + 1), zeros(2n), zeros(2n), true)
 end
 
 reset!(ws::CPRWorkspace) = (ws.stale = true; nothing)
@@ -167,7 +169,8 @@ end
 function solve!(δ::Vector{Float64}, ws::CPRWorkspace, sys::System)
     prepare!(ws, sys) || (ws.stale = true; return false, 0)
     solved, iterations = gmres!(δ, ws, sys)
-    if !solved && iterations > 0                          # kept pressure factors may be too old: once more with new ones
+    # kept pressure factors may be too old: once more with new ones
+    if !solved && iterations > 0
         ws.stale = true
         prepare!(ws, sys) || (ws.stale = true; return false, iterations)
         solved, more = gmres!(δ, ws, sys)
@@ -182,13 +185,13 @@ function gmres!(δ::Vector{Float64}, ws::CPRWorkspace, sys::System)
     V, H, G, g, x, y = ws.basis, ws.hessenberg, ws.rotations, ws.projected, ws.vector, ws.image
     fill!(δ, 0.0)
     @. y = -sys.residual
-    norm_start = norm(y)
+    norm_start = euclidean(y)
     isfinite(norm_start) || return false, 0
     norm_start == 0 && return true, 0
     target = ws.solver.tolerance * norm_start
     total = 0
     while true
-        β = norm(y)
+        β = euclidean(y)
         β <= target && return true, total
         total >= ws.solver.iterations && return false, total
         fill!(g, 0.0)
@@ -215,6 +218,15 @@ function gmres!(δ::Vector{Float64}, ws::CPRWorkspace, sys::System)
     end
 end
 
+# Not BLAS, whose sums may depend on its threads.
+function euclidean(y)
+    total = 0.0
+    @inbounds @simd for l in eachindex(y)
+        total += y[l] * y[l]
+    end
+    return sqrt(total)
+end
+
 # Gram–Schmidt against the first k basis vectors (modified), the remainder becoming vector k + 1.
 function orthogonalize!(y, V, H, k)
     n = length(y)
@@ -228,7 +240,7 @@ function orthogonalize!(y, V, H, k)
             y[l] -= h * V[l, j]
         end
     end
-    H[k+1, k] = norm(y)
+    H[k+1, k] = euclidean(y)
     scale = H[k+1, k] > 0 ? 1 / H[k+1, k] : 0.0
     @inbounds @simd for l in 1:n
         V[l, k+1] = scale * y[l]

@@ -3,8 +3,8 @@
 
 One member made ready to run: transmissibilities of faces [m³], pore volumes [m³] and well indices [m³].
 
-The transmissibility is harmonic, T = A / (h₁/(2k₁) + h₂/(2k₂)). `capacity` includes the multiplier of lateral edge cells,
-`pore_volume` does not: convergence is judged by the latter, or huge edge cells would hide any error.
+The transmissibility is harmonic, T = A / (h₁/(2k₁) + h₂/(2k₂)). `capacity` includes the multiplier of lateral edge
+cells, `pore_volume` does not: convergence is judged by the latter, or huge edge cells would hide any error.
 """
 struct Model{C}
     grid::Grid
@@ -21,9 +21,11 @@ struct Model{C}
     well_heights::Vector{Vector{Float64}}  # g (z_j − z_1) of every perforation
 end
 
-function Model(g::Grid, rock::Rock, fluids::Fluids{C}, wells::Vector{Well}, pattern::Pattern; gravity = 9.80665) where {C}
+function Model(g::Grid, rock::Rock, fluids::Fluids{C}, wells::Vector{Well}, pattern::Pattern;
+               gravity = 9.80665) where {C}
     n = ncells(g)
-    length(rock.permeability) == n || throw(ArgumentError("permeability has $(length(rock.permeability)) cells, the grid $n"))
+    length(rock.permeability) == n ||
+        throw(ArgumentError("permeability has $(length(rock.permeability)) cells, the grid $n"))
     length(rock.porosity) == n || throw(ArgumentError("porosity has $(length(rock.porosity)) cells, the grid $n"))
     spacing = (g.dx, g.dy, g.dz)
     factor = (1.0, 1.0, rock.kv_over_kh)
@@ -40,7 +42,8 @@ function Model(g::Grid, rock::Rock, fluids::Fluids{C}, wells::Vector{Well}, patt
     capacity = [pore_volume[i] * (is_lateral_edge(g, i) ? rock.edge_multiplier : 1.0) for i in 1:n]
     indices = [[well_index(g, k[i], w.radius, w.skin) for i in w.cells] for w in wells]
     heights = [[gravity * (cell_depth(g, i) - cell_depth(g, w.cells[1])) for i in w.cells] for w in wells]
-    return Model{C}(g, rock, fluids, wells, pattern, gravity, transmissibility, head, pore_volume, capacity, indices, heights)
+    return Model{C}(g, rock, fluids, wells, pattern, gravity, transmissibility, head, pore_volume, capacity, indices,
+                    heights)
 end
 
 Model(g::Grid, rock::Rock, fluids::Fluids, wells::Vector{Well}; gravity = 9.80665) =

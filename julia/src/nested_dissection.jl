@@ -1,8 +1,8 @@
 """
     nested_dissection(grid)
 
-An elimination order of the cells with little fill: cut the longest side by a plane of cells, number both halves first and
-the plane last, and so on in each half. George (1973), Nested dissection of a regular finite element mesh.
+An elimination order of the cells with little fill: cut the longest side by a plane of cells, number both halves first
+and the plane last, and so on in each half. George (1973), Nested dissection of a regular finite element mesh.
 """
 function nested_dissection(g::Grid)
     order = Int[]

@@ -1,16 +1,18 @@
 """
-    StepControl(; initial = 0.0, maximum = 20 days, minimum = 1.0, growth = 2.0, cut = 0.5, max_cuts = 30, max_newton = 12,
-                easy_newton = 7, max_saturation_change = 0.2, tolerance_residual = 1e-5, tolerance_mass = 1e-9)
+    StepControl(; initial = 0.0, maximum = 20 days, minimum = 1.0, growth = 2.0, cut = 0.5, max_cuts = 30,
+                max_newton = 12, easy_newton = 7, max_saturation_change = 0.2, tolerance_residual = 1e-5,
+                tolerance_mass = 1e-9)
 
 How time is stepped and when Newton's iteration has converged.
 
-- `initial`, `maximum`, `minimum` step [s]. `initial = 0` chooses the time in which the wells would fill the pore space of the
-  cells they are open in (again whenever a rate rises).
-- A step that needs more than `max_newton` iterations is repeated with `cut` times its length; after `max_cuts` cuts, or below
-  `minimum`, the member fails. A step of at most `easy_newton` iterations lets the next one be `growth` times longer.
+- `initial`, `maximum`, `minimum` step [s]. `initial = 0` chooses the time in which the wells would fill the pore space
+  of the cells they are open in (again whenever a rate rises).
+- A step that needs more than `max_newton` iterations is repeated with `cut` times its length; after `max_cuts` cuts, or
+  below `minimum`, the member fails. A step of at most `easy_newton` iterations lets the next one be `growth` times
+  longer.
 - An iteration changes no saturation by more than `max_saturation_change`.
-- Converged: in every cell |R_α| Δt ≤ `tolerance_residual` pore volumes, and summed over the model each phase balances to
-  `tolerance_mass` of the mass injected in the step (of the CO2 in place when nothing is injected).
+- Converged: in every cell |R_α| Δt ≤ `tolerance_residual` pore volumes, and summed over the model each phase balances
+  to `tolerance_mass` of the mass injected in the step (of the CO2 in place when nothing is injected).
 """
 Base.@kwdef struct StepControl
     initial::Float64 = 0.0
@@ -44,7 +46,8 @@ end
 """
     newton_step!(ws, model, state, dt, control)
 
-One implicit step from `state`; the result is left in `ws.trial`. Returns (converged, Newton iterations, linear iterations).
+One implicit step from `state`; the result is left in `ws.trial`. Returns (converged, Newton iterations, linear
+iterations).
 """
 function newton_step!(ws::Workspace, m::Model, state::State, dt::Float64, control::StepControl)
     trial, δ = ws.trial, ws.update

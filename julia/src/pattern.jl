@@ -1,9 +1,9 @@
 """
     Pattern(grid, wells)
 
-Where the 2 × 2 blocks of the Jacobian are: block rows in compressed form (`rowptr`, `colind`, ascending), with the positions of
-the blocks each cell, face and pair of perforations writes to. It depends on grid and wells only, so all members and
-threads share one.
+Where the 2 × 2 blocks of the Jacobian are: block rows in compressed form (`rowptr`, `colind`, ascending), with the
+positions of the blocks each cell, face and pair of perforations writes to. It depends on grid and wells only, so all
+members and threads share one.
 """
 struct Pattern
     rowptr::Vector{Int}
@@ -38,7 +38,9 @@ function Pattern(g::Grid, wells::Vector{Well})
     rowptr = cumsum(vcat(1, length.(neighbours)))
     colind = reduce(vcat, neighbours)
     position(i, j) = rowptr[i] - 1 + searchsortedfirst(neighbours[i], j)
-    return Pattern(rowptr, colind, [position(i, i) for i in 1:n], left, right,
-                   [position(i, j) for (i, j) in zip(left, right)], [position(j, i) for (i, j) in zip(left, right)], axis,
-                   [[position(a, b) for a in well.cells, b in well.cells] for well in wells])
+    diagonal = [position(i, i) for i in 1:n]
+    left_right = [position(i, j) for (i, j) in zip(left, right)]
+    right_left = [position(j, i) for (i, j) in zip(left, right)]
+    perforations = [[position(a, b) for a in well.cells, b in well.cells] for well in wells]
+    return Pattern(rowptr, colind, diagonal, left, right, left_right, right_left, axis, perforations)
 end

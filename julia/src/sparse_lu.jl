@@ -1,6 +1,6 @@
-# LU factorisation of a scalar matrix on the cells, A = L U without pivoting, for matrices with symmetric structure and a strong
-# diagonal (pressure systems). The symbolic part is computed once and shared by all members and threads; unlike UMFPACK's
-# it does not depend on values, so a member's result does not depend on which members ran before it.
+# LU factorisation of a scalar matrix on the cells, A = L U without pivoting, for matrices with symmetric structure and
+# a strong diagonal (pressure systems). The symbolic part is computed once and shared by all members and threads; unlike
+# UMFPACK's it does not depend on values, so a member's result does not depend on which members ran before it.
 
 """
     SymbolicLU(pattern, order)
@@ -76,7 +76,10 @@ struct NumericLU
     work::Vector{Float64}
 end
 
-NumericLU(s::SymbolicLU) = NumericLU(s, zeros(length(s.lower_col)), zeros(length(s.upper_col)), zeros(length(s.order)), zeros(length(s.order)))
+function NumericLU(s::SymbolicLU)
+    n = length(s.order)
+    return NumericLU(s, zeros(length(s.lower_col)), zeros(length(s.upper_col)), zeros(n), zeros(n))
+end
 
 "Factorise the matrix whose entries stand in `values` in the order of the pattern. False when a pivot vanishes."
 function factorize!(F::NumericLU, values::Vector{Float64})

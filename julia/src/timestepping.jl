@@ -1,9 +1,9 @@
 """
     Report
 
-What happened to a member: `converged`, a `reason` when not, steps taken, cuts, Newton and linear iterations (wasted ones
-included), mass of CO2 injected [kg], error of the mass balance of brine and CO2 [kg], the time reached [s], the last pressure [Pa] of
-each well (NaN when shut) and its last mass rate [kg/s], and the seconds it took.
+What happened to a member: `converged`, a `reason` when not, steps taken, cuts, Newton and linear iterations (wasted
+ones included), mass of CO2 injected [kg], error of the mass balance of brine and CO2 [kg], the time reached [s], the
+last pressure [Pa] of each well (NaN when shut) and its last mass rate [kg/s], and the seconds it took.
 """
 mutable struct Report
     converged::Bool
@@ -26,16 +26,18 @@ Report(start, wells) = Report(false, "", 0, 0, 0, 0, 0.0, 0.0, 0.0, start, fill(
 """
     simulate(model, state, schedule, start, stop; control = StepControl(), solver = CPRSolver())
 
-Carry one member from `start` to `stop` [s]. Returns the new [`State`](@ref) and a [`Report`](@ref); after a failure the state
-is that of the last good step.
+Carry one member from `start` to `stop` [s]. Returns the new [`State`](@ref) and a [`Report`](@ref); after a failure the
+state is that of the last good step.
 """
-function simulate(m::Model, state::State, schedule::Schedule, start, stop; control = StepControl(), solver = CPRSolver())
+function simulate(m::Model, state::State, schedule::Schedule, start, stop; control = StepControl(),
+                  solver = CPRSolver())
     symbolic = SymbolicLU(m.pattern, nested_dissection(m.grid))
     return simulate!(Workspace(solver, m.pattern, symbolic), m, state, schedule, Float64(start), Float64(stop), control)
 end
 
 "As [`simulate`](@ref), in a workspace that can be used again."
-function simulate!(ws::Workspace, m::Model, initial::State, schedule::Schedule, start::Float64, stop::Float64, control::StepControl)
+function simulate!(ws::Workspace, m::Model, initial::State, schedule::Schedule, start::Float64, stop::Float64,
+                   control::StepControl)
     begun = time()
     reset!(ws.linear)
     state = copy(initial)
@@ -97,11 +99,15 @@ function run_period!(ws::Workspace, m::Model, state::State, t, finish, dt, contr
     return t, dt
 end
 
-failure(t, dt, cuts, newton, control::StepControl) = string(
-    "no convergence at t = ", round(t / 86400; digits = 3), " days with a step of ", round(dt / 86400; sigdigits = 3), " days after ",
-    cuts, " cuts (", newton, " of ", control.max_newton, " Newton iterations in the last one)")
+days(t) = round(t / 86400; sigdigits = 5)
+bars(p) = round(p / 1e5; sigdigits = 3)
 
-# The exponential laws hold for small changes only. A rate that tight rock cannot take shows as a pressure far beyond them.
+failure(t, dt, cuts, newton, control::StepControl) = string(
+    "no convergence at t = ", days(t), " days with a step of ", days(dt), " days after ", cuts, " cuts (",
+    newton, " of ", control.max_newton, " Newton iterations in the last one)")
+
+# The exponential laws hold for small changes only. A rate that tight rock cannot take shows as a pressure far beyond
+# them.
 function is_plausible(m::Model, state::State)
     f, rock = m.fluids, m.rock
     c = max(f.brine_compressibility, f.co2_compressibility, rock.compressibility)
@@ -109,8 +115,8 @@ function is_plausible(m::Model, state::State)
 end
 
 implausible(t, state::State) = string(
-    "pressure between ", round(minimum(state.pressure) / 1e5; sigdigits = 3), " and ", round(maximum(state.pressure) / 1e5; sigdigits = 3),
-    " bar at t = ", round(t / 86400; digits = 3), " days is beyond the laws of density: the rock cannot take the rate, give the well a pressure_limit")
+    "pressure between ", bars(minimum(state.pressure)), " and ", bars(maximum(state.pressure)), " bar at t = ", days(t),
+    " days is beyond the laws of density: the rock cannot take the rate, give the well a pressure_limit")
 
 function initial_step(m::Model, scheduled, control::StepControl)
     control.initial > 0 && return min(control.initial, control.maximum)

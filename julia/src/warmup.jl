@@ -1,12 +1,13 @@
-# Julia keeps native code in the package's cache from 1.9 on: run a tiny case while the cache is made, so that the first call
-# later is fast. Older versions keep only inferred code, for which the directives suffice.
+# Julia keeps native code in the package's cache from 1.9 on: run a tiny case while the cache is made, so that the first
+# call later is fast. Older versions keep only inferred code, for which the directives suffice.
 
 function tiny_case()
     field(value) = fill(value, 3, 4, 1)
     return Dict{String,Any}(
         "shape" => Int64[4, 1, 3], "spacing" => [10.0, 10.0, 5.0], "top" => 1000.0, "permeability" => field(1e-13),
         "saturation" => field(0.0), "pressure" => field(100e5), "porosity" => 0.25, "start" => 0.0, "stop" => 86400.0,
-        "well_cells" => Int64[1 1; 0 0; 1 2], "well_of_cell" => Int64[0, 0], "well_radius" => [0.1], "well_skin" => [0.0],
+        "well_cells" => Int64[1 1; 0 0; 1 2], "well_of_cell" => Int64[0, 0],
+        "well_radius" => [0.1], "well_skin" => [0.0],
         "well_pressure_limit" => [Inf], "schedule_times" => [0.0], "schedule_rates" => fill(1e-5, 1, 1))
 end
 

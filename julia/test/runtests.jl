@@ -16,4 +16,5 @@ const YEAR = 365.25 * DAY
     include("test_wells.jl")
     include("test_linear_solvers.jl")
     include("test_ensemble.jl")
+    include("test_server.jl")
 end

@@ -1,6 +1,6 @@
-# Incompressible displacement along a line, exact by Welge's construction: behind the front x(S) = v t f'(S), and the front
-# saturation is where the chord from the initial state is tangent, f'(S_f) = f(S_f)/S_f. CO2 enters the middle cell of a
-# horizontal line whose ends are open, so each half is one displacement and both are mirror images.
+# Incompressible displacement along a line, exact by Welge's construction: behind the front x(S) = v t f'(S), and the
+# front saturation is where the chord from the initial state is tangent, f'(S_f) = f(S_f)/S_f. CO2 enters the middle
+# cell of a horizontal line whose ends are open, so each half is one displacement and both are mirror images.
 
 struct Welge
     fluids::Fluids{NoCapillarity}
@@ -34,14 +34,16 @@ function exact_saturation(w::Welge, speed)                      # speed x/(v t)
     return bisect(S -> flow_slope(w.fluids, S) - speed, w.front, 1 - w.fluids.brine_residual)
 end
 
-function displacement(cells)                                    # per half; returns (x of half, S of right half, S of left half, v t)
+# per half; returns (x of half, S of right half, S of left half, v t)
+function displacement(cells)
     length_half, rate, porosity, time = 400.0, 1e-6, 0.2, 100DAY    # rate: m³/s into each half of 1 m² section
     h = length_half / cells
     g = Grid(2cells + 1, 1, 1, h, 1.0, 1.0; top = 1000.0)
     n = ncells(g)
     fluids = Fluids(; co2_compressibility = 0.0, brine_compressibility = 1e-12)
     middle = cells + 1
-    m = Model(g, Rock(fill(porosity, n), fill(1e-13, n); edge_multiplier = 1e8), fluids, [Well([middle]; radius = 1e-3)])
+    m = Model(g, Rock(fill(porosity, n), fill(1e-13, n); edge_multiplier = 1e8), fluids,
+              [Well([middle]; radius = 1e-3)])
     schedule = Schedule([0.0], fill(2rate * fluids.co2_density, 1, 1))
     step = time / cells
     control = StepControl(; initial = step, maximum = step)
@@ -64,6 +66,7 @@ end
             @test abs(front - vt * flow_slope(welge.fluids, welge.front)) < 0.01 * 400.0
         end
     end
-    @test errors[1] < 0.02 && errors[3] < 0.008                 # first-order upwinding smears the front over a few cells
+    # first-order upwinding smears the front over a few cells
+    @test errors[1] < 0.02 && errors[3] < 0.008
     @test errors[2] < 0.75errors[1] && errors[3] < 0.75errors[2]   # order ½ (shock) to 1 (fan)
 end

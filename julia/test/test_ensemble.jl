@@ -7,7 +7,8 @@ include("ensemble_case.jl")
     @test inputs == untouched
     @test outputs["status"] == zeros(Int, 5) && outputs["reason"] == "\n"^4
     @test maximum(outputs["saturation"]) > 0.2
-    for m in (2, 5)                                             # bit for bit: a workspace that served others leaves no trace
+    # bit for bit: a workspace that served others leaves no trace
+    for m in (2, 5)
         single = ensemble_case()
         for key in ("permeability", "saturation", "pressure")
             single[key] = inputs[key][:, :, m:m]
@@ -40,7 +41,8 @@ end
     inputs["step_max_newton"] = 1                               # nothing converges in one iteration
     inputs["step_max_cuts"] = 4
     outputs = run_case(inputs)
-    @test outputs["status"] == [1] && outputs["cuts"] == [5] && outputs["steps"] == [0] && outputs["final_time"] == [0.0]
+    @test outputs["status"] == [1] && outputs["cuts"] == [5] && outputs["steps"] == [0] &&
+        outputs["final_time"] == [0.0]
     @test occursin("no convergence at t = 0.0 days", outputs["reason"]) && occursin("after 5 cuts", outputs["reason"])
 end
 
@@ -52,7 +54,8 @@ end
         const DAY = 86400.0
         include($(repr(joinpath(@__DIR__, "ensemble_case.jl"))))
         outputs = run_case(ensemble_case())
-        open(io -> write(io, Float64(Threads.nthreads()), outputs["saturation"], outputs["pressure"]), $(repr(path)), "w")
+        S, p = outputs["saturation"], outputs["pressure"]
+        open(io -> write(io, Float64(Threads.nthreads()), S, p), $(repr(path)), "w")
         """
     project = dirname(@__DIR__)
     run(`$(Base.julia_cmd()) --startup-file=no --project=$project --threads=$threads -e $script`)
@@ -63,7 +66,8 @@ end
 end
 
 @testset "that wrong cases are refused with the name of the fault" begin
-    refused(change!, text) = (inputs = ensemble_case(); change!(inputs); occursin(text, try run_case(inputs); "" catch err; sprint(showerror, err) end))
+    refused(change!, text) = (inputs = ensemble_case(); change!(inputs);
+                              occursin(text, try run_case(inputs); "" catch err; sprint(showerror, err) end))
     @test refused(d -> d["porosity"] = [0.1, 0.2], "porosity")
     @test refused(d -> d["well_cells"] = Int64[12 5; 0 0; 6 7], "well_cells")
     @test refused(d -> d["schedule_rates"] = fill(-1.0, 1, 1), "rates")

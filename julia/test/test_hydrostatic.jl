@@ -1,8 +1,10 @@
-@testset "that a model at rest stays at rest for ten years ($(nx) × $(ny) × $(nz))" for (nx, ny, nz) in ((24, 1, 20), (8, 7, 10))
+@testset "that a model at rest stays at rest for ten years ($nx × $ny × $nz)" for
+        (nx, ny, nz) in ((24, 1, 20), (8, 7, 10))
     rng = MersenneTwister(2)
     g = Grid(nx, ny, nz, 50.0, 60.0, 25.0; top = 800.0)
     fluids = Fluids(; brine_compressibility = 4.5e-10)
-    rock = Rock(fill(0.25, ncells(g)), 10.0 .^ (-18 .+ 6 .* rand(rng, ncells(g))); kv_over_kh = 0.36, edge_multiplier = 1e6)
+    rock = Rock(fill(0.25, ncells(g)), 10.0 .^ (-18 .+ 6 .* rand(rng, ncells(g))); kv_over_kh = 0.36,
+                edge_multiplier = 1e6)
     p = hydrostatic_pressure(g, fluids)
     start = State(p, zeros(ncells(g)))
     state, report = simulate(Model(g, rock, fluids, Well[]), start, Schedule(Float64[], zeros(0, 0)), 0.0, 10YEAR)

@@ -1,5 +1,6 @@
-# The analytic Jacobian against central differences of the residual, with everything switched on: three dimensions, gravity,
-# compressible rock, capillary pressure, a well at its rate and one at its pressure limit, several perforations.
+# The analytic Jacobian against central differences of the residual, with everything switched on: three dimensions,
+# gravity, compressible rock, capillary pressure, a well at its rate and one at its pressure limit, several
+# perforations.
 
 function dense(pattern, blocks)
     n = ncells(pattern)
@@ -16,8 +17,10 @@ end
     rng = MersenneTwister(1)
     g = Grid(4, 3, 5, 20.0, 30.0, 5.0; top = 1000.0)
     n = ncells(g)
-    fluids = Fluids(; brine_exponent = 3.0, co2_compressibility = 1e-8, brine_compressibility = 1e-9, capillarity = capillarity)
-    rock = Rock(0.1 .+ 0.2 .* rand(rng, n), exp.(randn(rng, n)) .* 1e-13; kv_over_kh = 0.3, compressibility = 1e-9, edge_multiplier = 50.0)
+    fluids = Fluids(; brine_exponent = 3.0, co2_compressibility = 1e-8, brine_compressibility = 1e-9,
+                    capillarity = capillarity)
+    rock = Rock(0.1 .+ 0.2 .* rand(rng, n), exp.(randn(rng, n)) .* 1e-13; kv_over_kh = 0.3, compressibility = 1e-9,
+                edge_multiplier = 50.0)
     wells = [Well([cell_index(g, 2, 2, k) for k in 2:4]; radius = 0.1),
              Well([cell_index(g, 3, 2, k) for k in 3:5]; radius = 0.1, skin = 1.0, pressure_limit = 135e5)]
     m = Model(g, rock, fluids, wells)
@@ -51,5 +54,6 @@ end
     sys, rates = TwoPhaseFlow.System(m.pattern), [1.0]
     TwoPhaseFlow.begin_step!(sys, m, state)
     TwoPhaseFlow.assemble!(sys, m, state, 3600.0, rates)
-    @test (@allocated TwoPhaseFlow.assemble!(sys, m, state, 3600.0, rates)) <= 64   # the boxed result of the macro itself
+    # the boxed result of the macro itself
+    @test (@allocated TwoPhaseFlow.assemble!(sys, m, state, 3600.0, rates)) <= 64
 end

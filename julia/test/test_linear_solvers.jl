@@ -1,7 +1,8 @@
 @testset "that the scalar factorisation solves" begin
     rng = MersenneTwister(5)
     g = Grid(7, 3, 9, 1.0, 1.0, 1.0)
-    pattern = Pattern(g, [Well([cell_index(g, 3, 2, k) for k in (2, 5, 8)])])   # distant perforations: coupling off the stencil
+    # distant perforations: coupling off the stencil
+    pattern = Pattern(g, [Well([cell_index(g, 3, 2, k) for k in (2, 5, 8)])])
     n = ncells(g)
     values = randn(rng, length(pattern.colind))
     values[pattern.diagonal] .+= 8.0

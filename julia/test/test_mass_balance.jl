@@ -6,7 +6,8 @@ layered(rng, g) = repeat(10.0 .^ (-13.5 .+ 1.5 .* rand(rng, g.nz)), g.nx * g.ny)
         multiplier in (1.0, 1e6), ny in (1, 6)
     g = Grid(13, ny, 12, 50.0, ny == 1 ? 100.0 : 40.0, 10.0; top = 1000.0)
     fluids = Fluids()
-    rock = Rock(fill(0.25, ncells(g)), layered(MersenneTwister(3), g); kv_over_kh = 0.1, compressibility = 1e-9, edge_multiplier = multiplier)
+    rock = Rock(fill(0.25, ncells(g)), layered(MersenneTwister(3), g); kv_over_kh = 0.1, compressibility = 1e-9,
+                edge_multiplier = multiplier)
     middle = (ny + 1) ÷ 2
     wells = [Well([cell_index(g, 6, middle, k) for k in 7:10]), Well([cell_index(g, 9, middle, 8)])]
     schedule = Schedule([10DAY, 100DAY, 150DAY, 200DAY], [5.0 2.0 0.0 4.0; 0.0 3.0 0.0 1.0])
@@ -28,8 +29,10 @@ end
     g = Grid(21, 1, 16, 50.0, 100.0, 10.0; top = 1000.0)
     K = reshape(layered(MersenneTwister(4), g), g.nz, g.nx)
     K = vec(0.5 .* (K .+ K[:, end:-1:1]))
-    m = Model(g, Rock(fill(0.25, ncells(g)), K; kv_over_kh = 0.36, edge_multiplier = 1e6), Fluids(), [Well([cell_index(g, 11, 1, 12)])])
-    state, report = simulate(m, State(hydrostatic_pressure(g, Fluids()), zeros(ncells(g))), Schedule([0.0], fill(10.0, 1, 1)), 0.0, 200DAY)
+    m = Model(g, Rock(fill(0.25, ncells(g)), K; kv_over_kh = 0.36, edge_multiplier = 1e6), Fluids(),
+              [Well([cell_index(g, 11, 1, 12)])])
+    state, report = simulate(m, State(hydrostatic_pressure(g, Fluids()), zeros(ncells(g))),
+                             Schedule([0.0], fill(10.0, 1, 1)), 0.0, 200DAY)
     @test report.converged
     S, p = reshape(state.saturation, g.nz, g.nx), reshape(state.pressure, g.nz, g.nx)
     @test maximum(S) > 0.3
@@ -39,11 +42,14 @@ end
 
 @testset "that shorter steps converge at first order" begin
     g = Grid(15, 1, 10, 50.0, 100.0, 10.0; top = 1000.0)
-    m = Model(g, Rock(fill(0.25, ncells(g)), fill(2e-13, ncells(g)); kv_over_kh = 0.36, edge_multiplier = 1e6), Fluids(),
+    m = Model(g, Rock(fill(0.25, ncells(g)), fill(2e-13, ncells(g)); kv_over_kh = 0.36, edge_multiplier = 1e6),
+              Fluids(),
               [Well([cell_index(g, 8, 1, 8)])])
     start = State(hydrostatic_pressure(g, Fluids()), zeros(ncells(g)))
-    at(step) = simulate(m, start, Schedule([0.0], fill(5.0, 1, 1)), 0.0, 160DAY; control = StepControl(; initial = step, maximum = step))[1].saturation
+    at(step) = simulate(m, start, Schedule([0.0], fill(5.0, 1, 1)), 0.0, 160DAY;
+                        control = StepControl(; initial = step, maximum = step))[1].saturation
     reference = at(0.25DAY)
     coarse, fine = sum(abs, at(8DAY) .- reference), sum(abs, at(4DAY) .- reference)
-    @test 1.6 < coarse / fine < 2.6                             # 2 for backward Euler; the reference's own error is 1/16 of fine's
+    # 2 for backward Euler; the reference's own error is 1/16 of fine's
+    @test 1.6 < coarse / fine < 2.6
 end

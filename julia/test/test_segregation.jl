@@ -6,8 +6,8 @@
     control = StepControl(; maximum = 1000YEAR, initial = DAY)
     state, report = simulate(m, start, Schedule(Float64[], zeros(0, 0)), 0.0, 1e5YEAR; control = control)
     @test report.converged
-    # 0.4 = 0.9 f + 0.1 (1 − f): the upper f = 15 of 40 cells hold CO2 and residual brine, the others brine and residual CO2;
-    # the approach is algebraic in time (mobility vanishes quadratically at the residuals)
+    # 0.4 = 0.9 f + 0.1 (1 − f): the upper f = 15 of 40 cells hold CO2 and residual brine, the others brine and residual
+    # CO2; the approach is algebraic in time (mobility vanishes quadratically at the residuals)
     @test maximum(abs, state.saturation[1:14] .- 0.9) < 2e-3
     @test maximum(abs, state.saturation[17:40] .- 0.1) < 2e-3
     brine, co2 = masses(m, start)
@@ -21,16 +21,19 @@ end
 
 @testset "that capillary pressure balances gravity in a closed column" begin
     g = Grid(1, 1, 50, 10.0, 10.0, 1.0; top = 1000.0)
-    fluids = Fluids(; co2_residual = 0.0, co2_compressibility = 0.0, brine_compressibility = 0.0, capillarity = BrooksCorey(1e5, 2.0, 0.1))
+    fluids = Fluids(; co2_residual = 0.0, co2_compressibility = 0.0, brine_compressibility = 0.0,
+                    capillarity = BrooksCorey(1e5, 2.0, 0.1))
     rock = Rock(fill(0.2, 50), fill(1e-12, 50); compressibility = 1e-10)
     start = State(hydrostatic_pressure(g, fluids), fill(0.4, 50))
     control = StepControl(; maximum = 1000YEAR, initial = 0.1DAY)
-    state, report = simulate(Model(g, rock, fluids, Well[]), start, Schedule(Float64[], zeros(0, 0)), 0.0, 1e5YEAR; control = control)
+    state, report = simulate(Model(g, rock, fluids, Well[]), start, Schedule(Float64[], zeros(0, 0)), 0.0, 1e5YEAR;
+                             control = control)
     @test report.converged
     capillary = [TwoPhaseFlow.capillary_pressure(fluids.capillarity, S)[1] for S in state.saturation]
     both = findall(S -> 0.1 < S < 0.6, state.saturation)        # where both phases can still move
     @test length(both) > 10
-    for k in both[1:end-1]                                      # dp_c/dz = −(ρ_w − ρ_n) g; the tail is algebraic in time: 1 %
+    # dp_c/dz = −(ρ_w − ρ_n) g; the tail is algebraic in time: 1 %
+    for k in both[1:end-1]
         @test capillary[k] - capillary[k+1] ≈ 300 * 9.80665 * 1.0 rtol = 0.01
     end
 end

@@ -19,7 +19,8 @@ function three_layers(limit, rate)
     fluids = Fluids()
     K = repeat([1e-14, 1e-13, 3e-13, 1e-18, 1e-13, 2e-13], 9)
     cells = [cell_index(g, 5, 1, k) for k in 2:5]
-    m = Model(g, Rock(fill(0.25, ncells(g)), K; edge_multiplier = 1e6), fluids, [Well(cells; radius = 0.1, skin = 0.5, pressure_limit = limit)])
+    m = Model(g, Rock(fill(0.25, ncells(g)), K; edge_multiplier = 1e6), fluids,
+              [Well(cells; radius = 0.1, skin = 0.5, pressure_limit = limit)])
     start = State(hydrostatic_pressure(g, fluids), zeros(ncells(g)))
     state, report = simulate(m, start, Schedule([0.0], fill(rate, 1, 1)), 0.0, 30DAY)
     return g, m, start, state, report
@@ -65,7 +66,8 @@ end
 
 @testset "that a schedule is piecewise constant" begin
     s = Schedule([1.0, 2.0], [3.0 0.0])
-    @test [TwoPhaseFlow.rate(s, 1, TwoPhaseFlow.period(s, t)) for t in (0.0, 1.0, 1.9, 2.0, 9.0)] == [0.0, 3.0, 3.0, 0.0, 0.0]
+    at(t) = TwoPhaseFlow.rate(s, 1, TwoPhaseFlow.period(s, t))
+    @test at.([0.0, 1.0, 1.9, 2.0, 9.0]) == [0.0, 3.0, 3.0, 0.0, 0.0]
     @test_throws ArgumentError Schedule([2.0, 1.0], [3.0 0.0])
     @test_throws ArgumentError Schedule([1.0, 2.0], [3.0 -1.0])
     @test_throws ArgumentError Well(Int[])
