@@ -431,6 +431,7 @@ def test_that_juliapkg_is_given_up_when_it_reaches_nothing_and_waited_for_when_i
     real_julia: Path, bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(bare))
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     (bare / "juliapkg.py").write_text("import time\ntime.sleep(600)\n")
     start = time.monotonic()
     with pytest.raises(julia_install._RouteError, match="no connection"):
