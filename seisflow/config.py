@@ -118,7 +118,7 @@ class InjectionTable(_Table):
 
     x_m: Finite = 1900.0
     """Position."""
-    depth_m: tuple[Finite, Finite] = (1521.0, 1571.0)
+    depth_m: tuple[Finite, Finite] = (1496.0, 1596.0)
     """Top and bottom of the perforations [m]."""
     radius_m: Positive = 0.1
     """Radius of the bore."""
@@ -128,7 +128,7 @@ class InjectionTable(_Table):
     """Day the injection begins."""
     stop_day: Positive | None = None
     """Day of shut-in; left out: the well injects to the end."""
-    pressure_limit_bar: Positive = 400.0
+    pressure_limit_bar: Positive = 250.0
     """Bottom-hole pressure that is not exceeded; the rate falls instead."""
 
 

@@ -1,7 +1,7 @@
 r"""Figures of a run, from stored results only: nothing here computes physics or scores.
 
-Sections have x to the right and depth downwards, in metres; depth is drawn at twice the scale of x. Saturation, standard deviation and error share
-one colour scale each over all panels of a figure; the error scale is symmetric about zero.
+Sections have x to the right and depth downwards, in metres; depth is drawn at twice the scale of x. Saturation, standard
+deviation and error share one colour scale each over all panels of a figure; the error scale is symmetric about zero.
 """
 
 from __future__ import annotations
