@@ -8,6 +8,7 @@ const DAY = 86400.0
 const YEAR = 365.25 * DAY
 
 @testset "TwoPhaseFlow" begin
+    include("test_model.jl")
     include("test_jacobian.jl")
     include("test_hydrostatic.jl")
     include("test_buckley_leverett.jl")
