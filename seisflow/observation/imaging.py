@@ -115,29 +115,38 @@ class Migration:
         fade = np.clip((grid.depth - self.options.mute_depth) / 100.0, 0, 1) if self.options.mute_depth > 0 else 1.0
         return fade * np.clip(grid.depth / bottom, 0, None) ** self.options.depth_power
 
-    def _filter(self, field: NDArray, transpose: bool) -> NDArray[np.float64]:
-        """From the correlation C to the image (or the transpose of that)."""
+    def _filter(self, correlation: NDArray) -> NDArray[np.float64]:
+        """From the correlation C, with its margin, to the image on the grid."""
+        p = self.propagator
+        inside = tuple(slice(p.margin, p.margin + n) for n in p.grid.shape)
         if self.options.condition == "zero_lag":
-            return -np.asarray(field, np.float64)
-        inner = 1 / np.sqrt(self.medium.density)
-        outer = 1 / inner
-        if transpose:
-            inner, outer = outer, inner
-        spacing, order = self.propagator.grid.spacing, self.propagator.space_order
-        return 0.5 * (self.medium.potential * field - inner * laplacian(field * outer, spacing, order, "constant"))
+            return -correlation[inside]
+        root_b = 1 / np.sqrt(self.medium.density)
+        curved = root_b * laplacian(correlation / root_b, p.grid.spacing, p.space_order, "constant")
+        return 0.5 * (self.medium.potential * correlation - curved)[inside]
+
+    def _filter_transposed(self, image: NDArray) -> NDArray[np.float64]:
+        """The transpose of :meth:`_filter`."""
+        p = self.propagator
+        wide = np.pad(np.asarray(image, np.float64), p.margin)
+        if self.options.condition == "zero_lag":
+            return -wide
+        root_b = 1 / np.sqrt(self.medium.density)
+        curved = laplacian(root_b * wide, p.grid.spacing, p.space_order, "constant") / root_b
+        return 0.5 * (self.medium.potential * wide - curved)
 
     def image(self, records: NDArray) -> NDArray:
         """The image of records ``(n_experiments, n_samples, n_receivers)`` on the wave grid, of the propagator's dtype."""
         if len(records) != self.encoding.n_experiments:
             raise InputError("records.shape", np.shape(records), f"there are {self.encoding.n_experiments} experiments")
-        total = np.zeros(self.propagator.grid.shape)
+        total = np.zeros(self.medium.density.shape)
         for kept, gather in zip(self.backgrounds, records, strict=True):
             total += self.propagator.correlate(kept, gather)
-        return (self._weight * self._filter(total, transpose=False)).astype(self.propagator.dtype)
+        return (self._weight * self._filter(total)).astype(self.propagator.dtype)
 
     def model(self, perturbation: NDArray) -> NDArray:
         """Linearised records of a perturbation (δm in s²/m², or κ) of the wave grid's shape; adjoint to :meth:`image`."""
-        scatterer = self._filter(self._weight * perturbation, transpose=True)
+        scatterer = self._filter_transposed(self._weight * perturbation)
         experiments = range(self.encoding.n_experiments)
         return np.stack(
             [self.propagator.born(self.medium, self.signature(e), scatterer, self._what) for e in experiments]

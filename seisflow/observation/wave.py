@@ -105,10 +105,8 @@ class Medium:
         α and β of the module's equation.
     root
         √ρ.
-    potential
-        q on the grid itself, without the layer.
-    density
-        ρ on the grid itself [kg/m³].
+    potential, density
+        q, and ρ [kg/m³], on the grid and :attr:`Propagator.margin` nodes around it.
     """
 
     alpha: NDArray
@@ -191,7 +189,8 @@ class Propagator:
             raise InputError("every", every, "give 1 or more steps")
         low = [o + 0.5 * h for o, h in zip(grid.origin, grid.spacing, strict=True)]
         self._first_node = np.array(low) - layer * np.array(grid.spacing)
-        self._inner = tuple(slice(layer, layer + n) for n in grid.shape)
+        self.margin = min(space_order // 2, layer)
+        self._inner = tuple(slice(layer - self.margin, layer + n + self.margin) for n in grid.shape)
         self._shape = tuple(n + 2 * layer for n in grid.shape)
 
     # -- media and sources ------------------------------------------------------------------------------------------
@@ -234,9 +233,8 @@ class Propagator:
             raise InputError("velocity", float(v.max()), f"the time step is for at most {self.fastest:.0f} m/s")
         alpha = self.dt**2 * v**2 / (1 + self._damping)
         beta = 2 / (1 + self._damping) - alpha * potential
-        root = np.sqrt(rho).astype(self.dtype)
-        at_nodes = np.array(density, np.float64)
-        return Medium(alpha.astype(self.dtype), beta.astype(self.dtype), root, potential[self._inner], at_nodes)
+        alpha, beta, root = (a.astype(self.dtype) for a in (alpha, beta, np.sqrt(rho)))
+        return Medium(alpha, beta, root, potential[self._inner], rho[self._inner])
 
     @cached_property
     def _frequencies(self) -> tuple[NDArray, NDArray]:
@@ -409,7 +407,10 @@ class Propagator:
         return Kept(medium, kept, 1.0 if what == "field" else self.dt**-2)
 
     def born(self, medium: Medium, signature: NDArray, perturbation: NDArray, what: str = "field") -> NDArray:
-        """Records of the field scattered by r h, with r a perturbation of the grid's shape and h as in :meth:`keep`."""
+        """Records of the field scattered by r h, with h as in :meth:`keep`.
+
+        The perturbation r covers the grid and :attr:`margin` nodes around it.
+        """
         self._emit(signature)
         padded = np.zeros(self._shape, self.dtype)
         padded[self._inner] = perturbation
@@ -418,7 +419,10 @@ class Propagator:
         return self._receivers(1.0 if what == "field" else self.dt**-2)
 
     def correlate(self, kept: Kept, records: NDArray) -> NDArray:
-        """The adjoint of :meth:`born` in the perturbation: Σ_t h v, with v the records sent back; the grid's shape."""
+        """The adjoint of :meth:`born` in the perturbation: Σ_t h v, with v the records sent back.
+
+        It covers the grid and :attr:`margin` nodes around it, so that a Laplacian of it is right up to the grid's edge.
+        """
         self._arrive(records)
         self._symbols["total"].data[:] = 0
         self._run("correlate", kept.medium, kept=kept.field)

@@ -145,9 +145,10 @@ def test_that_co2_outside_the_flow_grid_is_not_invented():
         observation.predict(Ensemble({"saturation": saturation}))
         (changed,) = observation._map("monitor", [saturation[0]])
         (base,) = observation._map("monitor", [None])
+        changed, base = (medium.density[4:-4, 4:-4] for medium in (changed, base))
         above = WAVES.depth < FLOW.extent[1][0]
-        assert (changed.density[above] == base.density[above]).all()
-        assert (changed.density != base.density).any()
+        assert (changed[above] == base[above]).all()
+        assert (changed != base).any()
 
 
 def test_that_encoded_images_see_the_plume_too(predicted):
