@@ -6,19 +6,17 @@ shared memory, mapped by both sides. A C-ordered array ``(member, x, z)`` here i
 bytes, no copy.
 
 The launcher is a command line and some variables (:func:`_launch`); all the rest does not know what was launched.
-Finding Julia is :mod:`seisflow.dynamics.julia_find`, installing it :mod:`seisflow.dynamics.julia_install`. No other
+The format of the values is :mod:`~seisflow.dynamics.julia_wire`; finding Julia is :mod:`~seisflow.dynamics.julia_find`,
+installing it :mod:`~seisflow.dynamics.julia_install`. No other
 module of seisflow knows that there is Julia.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
-import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 import weakref
@@ -26,21 +24,18 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 from urllib.parse import quote, unquote
 
-import numpy as np
-
 from seisflow.dynamics.julia_find import JuliaInstallation, cache_folder, find_julia, julia_project, julia_variables
+from seisflow.dynamics.julia_wire import Exchange, Value, decode, encode
 from seisflow.errors import InputError, JuliaError, JuliaNotFoundError
 
 __all__ = ["JuliaEngine", "JuliaInstallation", "JuliaNotFoundError", "Value", "find_julia", "julia_project"]
 
-Value = np.ndarray | str | int | float | bool
 Progress = Callable[[int, int], None]
 
 MODULE = "TwoPhaseFlow"
-DTYPES = ("float64", "float32", "int64", "int32", "uint8", "bool")
 POLL_SECONDS = 0.2
 KEPT_LINES = 30
 
@@ -163,63 +158,6 @@ class _Worker:
             stream.close()  # type: ignore[union-attr]
 
 
-class _Exchange:
-    """The folders through which arrays travel: one in shared memory, one on disk for what does not fit there.
-
-    The lock file tells a later engine whether the owner still lives: what a killed process left is removed then.
-    """
-
-    def __init__(self) -> None:
-        self._owner = os.getpid()
-        self.folders: list[Path] = []
-        self._locks: list[TextIO] = []
-        for base in dict.fromkeys(("/dev/shm", tempfile.gettempdir())):
-            if not os.access(base, os.W_OK | os.X_OK):
-                continue
-            self._sweep(Path(base))
-            folder = Path(tempfile.mkdtemp(prefix="seisflow-julia-", dir=base))
-            lock = (folder / "owner").open("w")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            self.folders.append(folder)
-            self._locks.append(lock)
-
-    @staticmethod
-    def _sweep(base: Path) -> None:
-        for folder in base.glob("seisflow-julia-*"):
-            try:
-                with (folder / "owner").open("r+") as lock:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(folder, ignore_errors=True)
-            except OSError:  # in use, being made, or somebody else's
-                continue
-
-    def write(self, array: np.ndarray, name: str) -> Path:
-        """Write the raw bytes into the first folder with room."""
-        for folder in self.folders[:-1]:
-            if shutil.disk_usage(folder).free > 2 * array.nbytes:
-                try:
-                    array.tofile(folder / name)
-                    return folder / name
-                except OSError:  # filled up meanwhile
-                    (folder / name).unlink(missing_ok=True)
-        array.tofile(self.folders[-1] / name)
-        return self.folders[-1] / name
-
-    def clear(self) -> None:
-        """Remove the files of the last call."""
-        for folder in self.folders:
-            for path in folder.glob("*-*"):
-                path.unlink(missing_ok=True)
-
-    def remove(self) -> None:
-        """Remove the folders."""
-        if self._owner != os.getpid():
-            return
-        for folder, lock in zip(self.folders, self._locks, strict=True):
-            shutil.rmtree(folder, ignore_errors=True)
-            lock.close()
-
-
 class JuliaEngine:
     """Functions of the Julia package, called from Python.
 
@@ -263,7 +201,7 @@ class JuliaEngine:
         self._lock = threading.RLock()
         self._owner = os.getpid()
         self._worker: _Worker | None = None
-        self._exchange: _Exchange | None = None
+        self._exchange: Exchange | None = None
         self._end_worker: weakref.finalize | None = None
         self._end_exchange: weakref.finalize | None = None
         self.julia_version = ""
@@ -298,7 +236,7 @@ class JuliaEngine:
         if self.installation is None:
             self.installation = find_julia()
         if self._exchange is None:
-            self._exchange = _Exchange()
+            self._exchange = Exchange()
             self._end_exchange = weakref.finalize(self, self._exchange.remove)
         depot = cache_folder() / "depot"
         try:
@@ -361,7 +299,7 @@ class JuliaEngine:
             try:
                 counter = exchange.folders[0] / "progress-members"
                 values = dict(inputs) if progress is None else {**inputs, "progress": str(counter)}
-                lines = [_encode(key, value, exchange, i) for i, (key, value) in enumerate(values.items())]
+                lines = [encode(key, value, exchange, i) for i, (key, value) in enumerate(values.items())]
                 folders = " ".join(quote(str(folder)) for folder in exchange.folders)
                 request = [f"call {quote(function)} {len(lines)} {folders}", *lines]
                 report = None if progress is None else partial(_report, progress, counter, total)
@@ -398,7 +336,7 @@ class JuliaEngine:
         if report is not None:
             report()
         if kind == "result":
-            return dict(map(_decode, replies))
+            return dict(map(decode, replies))
         message, stack = map(unquote, rest)
         # Julia says why a package does not compile in its log only
         log = worker.last_words() if message.startswith("Failed to precompile") else ""
@@ -422,43 +360,3 @@ class JuliaEngine:
 
 def _report(progress: Progress, counter: Path, total: int) -> None:
     progress(counter.stat().st_size, total)
-
-
-def _encode(key: str, value: Value, exchange: _Exchange, number: int) -> str:
-    """One value as a line; an array goes to a file."""
-    name = quote(key, safe="")
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, bool):
-        return f"bool {name} {'true' if value else 'false'}"
-    if isinstance(value, int):
-        return f"int {name} {value}"
-    if isinstance(value, float):
-        return f"float {name} {value!r}"
-    if isinstance(value, str):
-        return f"str {name} {quote(value, safe='')}"
-    if not isinstance(value, np.ndarray) or value.dtype.name not in DTYPES:
-        kind = f"array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
-        raise InputError(f"inputs[{key!r}]", kind, f"pass a number, a text, or an array of {', '.join(DTYPES)}")
-    array = np.asarray(value, dtype=value.dtype.newbyteorder("="), order="C")
-    path = exchange.write(array, f"input-{number}")
-    return " ".join(["array", name, array.dtype.name, quote(str(path)), *map(str, array.shape)])
-
-
-def _decode(line: str) -> tuple[str, Any]:
-    """One value line as (key, value); an array is mapped, and its memory is given back with the array."""
-    kind, name, *rest = line.split(" ")
-    key = unquote(name)
-    if kind == "array":
-        dtype, path, *dims = rest
-        shape = tuple(map(int, dims))
-        if 0 in shape:
-            return key, np.empty(shape, dtype)
-        flat = np.memmap(unquote(path), dtype=dtype, mode="r+", shape=(int(np.prod(shape, dtype=int)),))
-        return key, flat.view(np.ndarray).reshape(shape)
-    text = rest[0]
-    if kind == "str":
-        return key, unquote(text)
-    if kind == "bool":
-        return key, text == "true"
-    return key, int(text) if kind == "int" else float(text)

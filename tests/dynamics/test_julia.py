@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 
 from seisflow.dynamics import julia_install
-from seisflow.dynamics.julia import JuliaEngine, _Exchange, find_julia, julia_project
+from seisflow.dynamics.julia import JuliaEngine, find_julia, julia_project
 from seisflow.dynamics.julia_find import JuliaInstallation, probe
+from seisflow.dynamics.julia_wire import Exchange
 from seisflow.errors import InputError, JuliaError, JuliaNotFoundError, SeisflowError
 
 
@@ -262,7 +263,7 @@ def test_that_folders_of_dead_owners_are_removed_and_those_of_living_ones_kept(t
         (tmp_path / f"seisflow-julia-{name}" / "owner").touch()
     with (tmp_path / "seisflow-julia-living" / "owner").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        _Exchange._sweep(tmp_path)
+        Exchange._sweep(tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["seisflow-julia-living"]
 
 
