@@ -26,6 +26,7 @@ import multiprocessing
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import TracebackType
@@ -36,7 +37,7 @@ from scipy.signal import fftconvolve
 
 from seisflow.covariance import LowRankCovariance
 from seisflow.ensemble import Ensemble
-from seisflow.errors import InputError
+from seisflow.errors import InputError, SimulationError
 from seisflow.grid import Grid, average, interpolate
 from seisflow.observation.base import Observation
 from seisflow.observation.imaging import Imaging, Migration, smooth
@@ -197,6 +198,8 @@ class Seismic(Observation):
     ------
     InputError
         When grids, model or survey do not fit together.
+    SimulationError
+        Later, when a worker process dies; the object can be used again.
     """
 
     def __init__(
@@ -273,16 +276,22 @@ class Seismic(Observation):
 
     def _map(self, task: str, *columns: list) -> Iterator[NDArray]:
         """One task per row of the columns, in order."""
-        executor = self._executor
-        if executor is None and self.workers > 1:
+        columns = ([self._settings] * len(columns[0]), [task] * len(columns[0]), *columns)
+        if self._executor is not None:
+            yield from self._executor.map(_simulate, *columns)
+        elif self.workers == 1:
+            yield from map(_simulate, *columns)
+        else:
             if self._pool is None:
-                context = multiprocessing.get_context("spawn")
-                self._pool = ProcessPoolExecutor(self.workers, mp_context=context)
-            executor = self._pool
-        n = len(columns[0])
-        if executor is None:
-            return map(_simulate, [self._settings] * n, [task] * n, *columns)
-        return executor.map(_simulate, [self._settings] * n, [task] * n, *columns)
+                self._pool = ProcessPoolExecutor(self.workers, mp_context=multiprocessing.get_context("spawn"))
+            try:
+                yield from self._pool.map(_simulate, *columns)
+            except BrokenProcessPool as error:
+                self.close()
+                raise SimulationError(
+                    "a process that simulates waves was ended from outside, most often for lack of memory; "
+                    "use fewer workers or encoded_shots, and run again"
+                ) from error
 
     def close(self) -> None:
         """End the worker processes; they start again when needed."""

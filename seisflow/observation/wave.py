@@ -192,6 +192,7 @@ class Propagator:
         self.margin = min(space_order // 2, layer)
         self._inner = tuple(slice(layer - self.margin, layer + n + self.margin) for n in grid.shape)
         self._shape = tuple(n + 2 * layer for n in grid.shape)
+        self._operators: dict[str, Any] = {}
 
     # -- media and sources ------------------------------------------------------------------------------------------
 
@@ -318,10 +319,6 @@ class Propagator:
         new, old = (field.forward, field.backward) if forward else (field.backward, field.forward)
         return dv.Eq(new, s["alpha"] * field.laplace + s["beta"] * field - s["gamma"] * old)
 
-    @cached_property
-    def _operators(self) -> dict[str, Any]:
-        return {}
-
     def _operator(self, name: str) -> Any:
         """One of the five compiled operators; the compiled code is cached on disk between processes."""
         if name in self._operators:
@@ -348,7 +345,7 @@ class Propagator:
             else:
                 equations = [*back, dv.Inc(s["total"], s["kept"] * w)]
         with dv.switchconfig(log_level="ERROR"):
-            self._operators[name] = dv.Operator(equations, name="Waves", language="C", openmp=False)
+            self._operators[name] = dv.Operator(equations, name="Waves", language="C")
         return self._operators[name]
 
     def _run(self, name: str, medium: Medium, **arguments: Any) -> None:

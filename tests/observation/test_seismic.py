@@ -22,8 +22,10 @@ SURVEY = Survey.seabed(WAVES, 10.0, 1.2, n_sources=4, n_receivers=24, source_dep
 
 
 PROGRAM = """
+import os
 import sys
 import numpy as np
+from seisflow.errors import SimulationError
 from tests.observation.test_seismic import build, plumes
 
 def has_torch():
@@ -35,6 +37,13 @@ if __name__ == "__main__":
         observed = observation.observe(plumes().members([1]), np.random.default_rng(5))["image"]
         draws = observation.noise.draws
         assert not observation._pool.submit(has_torch).result()
+        observation._pool.submit(os._exit, 1)
+        try:
+            observation.predict(plumes())
+        except SimulationError as error:
+            assert "fewer workers" in str(error)
+        else:
+            raise AssertionError("a dead worker went unnoticed")
     np.savez(sys.argv[1], images=images, observed=observed, draws=draws)
 """
 
@@ -159,7 +168,9 @@ def test_that_encoded_images_see_the_plume_too(predicted):
     assert cosine > 0.6  # crosstalk of pairs of sources; shuffled images give about 0
 
 
-def test_that_two_workers_give_the_same_bits_as_one_and_never_import_torch(seismic, predicted, tmp_path):
+def test_that_two_workers_give_the_same_bits_as_one_and_never_import_torch_and_report_their_death(
+    seismic, predicted, tmp_path
+):
     # A program of its own: spawned workers import the main module again, here one without torch.
     script, out, root = tmp_path / "program.py", tmp_path / "out.npz", Path(__file__).parents[2]
     script.write_text(PROGRAM)
