@@ -18,7 +18,7 @@ The density is ρ + φ S (ρ_CO2 − ρ_brine). Only v_p is known, so v_s comes 
 A rock softer than Gassmann allows (its frame modulus would be negative) is treated as if its frame had no bulk modulus,
 and one stiffer than its mineral as insensitive to the fluid.
 
-Formulas: Mavko, Mukerji & Dvorkin, The Rock Physics Handbook (Cambridge, 2009), sections 6.3, 6.17 and 6.18.
+Formulas: Mavko, Mukerji & Dvorkin, The Rock Physics Handbook (Cambridge, 2009), sections 6.3 and 6.17.
 """
 
 from __future__ import annotations

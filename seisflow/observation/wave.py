@@ -18,7 +18,7 @@ at rest exactly. Time is central of order 2, and one step reads
 Since the operator is symmetric, its exact adjoint is the same recursion run backwards in time.
 
 The central difference in time carries the physical frequency Ω at the numerical ω, Ω = (2/Δt) sin(ωΔt/2). This dispersion
-is undone at both ends (Koene et al. 2018, Geophysical Journal International 213, 1-16): the source is injected with the
+is undone at both ends (Koene et al. 2018, Geophysical Journal International 213, 169-180): the source is injected with the
 spectrum s(Ω(ω)), and the records are read by R, which evaluates ∫ d(ω) exp(iΩt) dΩ over the band of the survey's sampling.
 So steps can be as long as stability allows. R is a sparse matrix, and its adjoint is Rᵀ.
 

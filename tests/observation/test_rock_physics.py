@@ -28,7 +28,7 @@ def test_that_no_co2_leaves_the_model_untouched_bit_for_bit(mixing, sandstones):
 def test_that_full_saturation_is_gassmanns_substitution_in_every_mixing_law(sandstones):
     v, rho = sandstones
     physics = RockPhysics()
-    # Gassmann through the dry frame (Mavko et al. 2009, eq. 6.3.3), another route than the module's.
+    # Gassmann by way of the dry frame's modulus (Mavko et al. 2009, section 6.3), another route than the module's.
     shear = rho * physics.shear_velocity(v) ** 2
     K_sat, K_min, phi = rho * v**2 - 4 / 3 * shear, physics.K_mineral, 0.25
     top = K_sat * (phi * K_min / physics.K_brine + 1 - phi) - K_min
