@@ -72,7 +72,7 @@ class FlowAnalysis(Analysis):
     transform: StateTransform = field(default_factory=StateTransform)
     sampling: Literal["joint", "reference"] = "joint"
     glow: GlowOptions | None = field(default_factory=GlowOptions)
-    folds: int = 4
+    folds: int = 3
     width: int = 24
     dropout: float = 0.1
     gaussian_training: TrainingOptions | None = None
@@ -113,7 +113,7 @@ class FlowAnalysis(Analysis):
         pairs = Pairs(state, packed, noise, channels, condition)
         gaussian = CrossFittedGaussian(pairs, self.folds, self.width, 3, self.dropout)
         options = self.gaussian_training or TrainingOptions(
-            epochs=_epochs(size, 40), learning_rate=2e-3, weight_decay=1e-2
+            epochs=_epochs(size, 60), learning_rate=4e-3, weight_decay=1e-2
         )
         gaussian_records = gaussian.train(options, generator, lambda a, b: say("training the Gaussian", a, b))
         mean, deviation, query = gaussian.predict(observed.pack())

@@ -108,7 +108,7 @@ class CrossFittedGaussian:
                 return torch.from_numpy(pairs.state[members]), condition
 
             width, levels, dropout = self._network
-            validation = [draw(part) for _ in range(3)]
+            validation = [draw(part)]
             with seeded(generator):
                 network = UNetHead(validation[0][1].shape[1], 2 * channels, width, levels, dropout)
             flow = ConditionalFlow(ConditionalAffine(channels, network), pairs.state.shape[1:])

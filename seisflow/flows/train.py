@@ -191,7 +191,7 @@ def _train(
                 if record.rescues > options.rescues:
                     flow.load_state_dict(best)
                     raise TrainingError(
-                        f"The loss became {float(loss)} for the {record.rescues}th time (epoch {epoch + 1}). Lower the "
+                        f"The loss became {float(loss.detach())} for the {record.rescues}th time (epoch {epoch + 1}). Lower the "
                         f"learning rate ({options.learning_rate:g}) or the bound of the couplings, and look at the data."
                     )
                 shrink *= 0.3
