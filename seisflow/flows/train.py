@@ -191,8 +191,8 @@ def _train(
                 if record.rescues > options.rescues:
                     flow.load_state_dict(best)
                     raise TrainingError(
-                        f"The loss became {float(loss.detach())} for the {record.rescues}th time (epoch {epoch + 1}). Lower the "
-                        f"learning rate ({options.learning_rate:g}) or the bound of the couplings, and look at the data."
+                        f"The loss became {float(loss.detach())} for the {record.rescues}th time (epoch {epoch + 1}). Lower "
+                        f"the learning rate ({options.learning_rate:g}) or the bound of the couplings, and look at the data."
                     )
                 shrink *= 0.3
                 flow.load_state_dict(best)

@@ -57,17 +57,17 @@ def half_channels(data):
 
 @pytest.mark.parametrize("sampling", ["joint", "reference"])
 def test_that_mean_and_covariance_are_those_of_the_kalman_filter(sampling):
-    M = 500
+    M = 1000
     state, data, observed, noise, (mean, covariance) = gaussian_field(M, 0.25)
     analysis = FlowAnalysis(half_channels, StateTransform({"x": Relative()}), sampling=sampling, **LARGER)
     x = analysis.update(state, data, observed, noise, np.random.default_rng(1)).ensemble["x"].reshape(M, -1)
     exact_deviation = np.sqrt(np.diag(covariance))
-    # Root mean squares over cells. Seen with 1000 members: 0.05-0.07 in mean (Monte-Carlo alone: 0.02), 0.02-0.05 in
-    # relative deviation, 0.07-0.16 in the Frobenius norm of the covariance; about doubled for half the members. Without
-    # an update they are 0.7-0.9, 1.8 and 2.2.
+    # Root mean squares over cells. Seen for two seeds: 0.05-0.07 in mean (Monte-Carlo alone: 0.02), 0.02-0.05 in relative
+    # deviation, 0.07-0.16 in the Frobenius norm of the covariance; the bounds are about twice the worst, because another
+    # processor trains another network. Without an update the errors are 0.7-0.9, 1.8 and 2.2.
     assert np.sqrt(((x.mean(axis=0) - mean) ** 2).mean()) < 0.15
-    assert np.sqrt(((x.std(axis=0) / exact_deviation - 1) ** 2).mean()) < 0.12
-    assert np.linalg.norm(np.cov(x.T) - covariance) / np.linalg.norm(covariance) < 0.35
+    assert np.sqrt(((x.std(axis=0) / exact_deviation - 1) ** 2).mean()) < 0.1
+    assert np.linalg.norm(np.cov(x.T) - covariance) / np.linalg.norm(covariance) < 0.3
 
 
 def test_that_uninformative_data_give_back_the_forecast():
