@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -236,7 +237,27 @@ def build_analysis(study: Study, method: str, parts: Parts) -> Analysis:
         return OpenLoop()
     if method == "enkf":
         return EnKF(inflation=study.enkf.inflation, bounds={"saturation": (0.0, parts.highest_saturation)})
+    if method == "flow":
+        return _flow(study, parts)
     raise InputError("methods", method, "choose open_loop, enkf or flow")
+
+
+def _flow(study: Study, parts: Parts) -> Analysis:
+    from seisflow.analysis.flow import FlowAnalysis, GlowOptions, TrainingOptions  # imports torch
+    from seisflow.flows.transform import LevelSetSaturation, Relative, StateTransform
+
+    f = study.flow
+    sizes = {"scales": f.scales, "steps": f.steps, "hidden": f.hidden}
+    training: dict[str, Any] = {"epochs": f.epochs, "batch": f.batch_size, "learning_rate": f.learning_rate}
+    given = {name: value for name, value in training.items() if value is not None}
+    saturation = LevelSetSaturation(residual_brine=study.fluids.brine_residual)
+    return FlowAnalysis(
+        parts.scenario.observation.channels,
+        StateTransform({"saturation": saturation, "pressure": Relative(parts.initial_pressure)}),
+        sampling=f.update,
+        glow=GlowOptions(**{name: value for name, value in sizes.items() if value is not None}),
+        glow_training=TrainingOptions(**given) if given else None,
+    )
 
 
 def check_study(study: Study) -> dict[str, str]:

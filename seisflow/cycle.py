@@ -80,9 +80,12 @@ def assimilate(
         predicted = recorder.stage(f"{chain}/survey_{k + 1}/predicted", predict) if analysis.uses_data else None
 
         def update(ahead: Stage = ahead, predicted: Stage | None = predicted, k: int = k) -> Stage:
+            state = ahead.ensemble.select(["saturation", "pressure"])
+            if predicted is None:
+                return Stage(state)
             posterior = analysis.update(
-                ahead.ensemble.select(["saturation", "pressure"]),
-                predicted.ensemble if predicted else observed[k],
+                state,
+                predicted.ensemble,
                 observed[k],
                 scenario.observation.noise,
                 generator(scenario.seed, f"analysis {analysis.name}", k),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 
@@ -25,8 +26,8 @@ class Analysis(ABC):
 
     name: str
     """Short name, used for folders and tables."""
-    uses_data: bool
-    """Whether the update looks at the data at all."""
+    uses_data: ClassVar[bool] = True
+    """Whether the update looks at the data; without, the loop predicts none and takes the forecast as it is."""
 
     @abstractmethod
     def update(

@@ -49,7 +49,6 @@ class EnKF(Analysis):
     inflation: float = 1.0
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     name: str = "enkf"
-    uses_data: bool = True
 
     def __post_init__(self) -> None:
         if not self.inflation >= 1:

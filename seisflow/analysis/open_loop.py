@@ -3,6 +3,7 @@ r"""Open loop: no update. The posterior is the forecast, p(x_k | y_{1:k}) ≈ p(
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,7 +20,7 @@ class OpenLoop(Analysis):
     """The forecast, unchanged."""
 
     name: str = "open_loop"
-    uses_data: bool = False
+    uses_data: ClassVar[bool] = False
 
     def update(
         self,
