@@ -247,7 +247,7 @@ def _flow(study: Study, parts: Parts) -> Analysis:
     from seisflow.flows.transform import LevelSetSaturation, Relative, StateTransform
 
     f = study.flow
-    sizes = {"scales": f.scales, "steps": f.steps, "hidden": f.hidden}
+    sizes: dict[str, Any] = {"scales": f.scales, "steps": f.steps, "hidden": f.hidden}
     training: dict[str, Any] = {"epochs": f.epochs, "batch": f.batch_size, "learning_rate": f.learning_rate}
     given = {name: value for name, value in training.items() if value is not None}
     saturation = LevelSetSaturation(residual_brine=study.fluids.brine_residual)
