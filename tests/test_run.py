@@ -1,0 +1,171 @@
+"""The whole way, on a tiny study: prior → Julia → Devito → image → Glow → posterior → next survey."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from typer.testing import CliRunner
+
+from seisflow.cli import app
+from seisflow.config import Study
+from seisflow.errors import InputError
+from seisflow.runner import run_study
+from seisflow.store import Store
+
+# 20 × 18 cells and 9 members on purpose: neither is divisible by the network's squeezes or batches.
+TINY = {
+    "name": "tiny",
+    "seed": 5,
+    "grid": {"shape": [20, 18], "spacing_m": [160.0, 85.0]},
+    "solver": {"max_step_days": 60.0},
+    "surveys": {"days": [300.0, 600.0]},
+    "seismic": {
+        "spacing_m": [32.0, 32.0],
+        "peak_frequency_Hz": 6.0,
+        "sources": 4,
+        "receivers": 24,
+        "encoded_shots": 2,
+        "absorbing_cells": 20,
+        "noise_images": 8,
+    },
+    "ensemble": {"members": 9},
+    "flow": {"epochs": 2, "steps": 2, "hidden": 8},
+}
+
+
+@pytest.fixture(scope="module")
+def study():
+    return Study.from_dict(TINY)
+
+
+@pytest.fixture(scope="module")
+def finished(study, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    return folder, run_study(study, folder, workers=2)
+
+
+def arrays(folder: Path) -> dict[str, np.ndarray]:
+    root = folder / "stages.zarr"
+    nodes = [path.parent for path in root.rglob("zarr.json") if json.loads(path.read_text())["node_type"] == "array"]
+    return {str(node.relative_to(root)): zarr.open_array(node, mode="r")[...] for node in nodes}
+
+
+def test_that_the_same_seed_gives_the_same_arrays_whatever_the_workers(study, finished, tmp_path):
+    run_study(study, tmp_path / "second", workers=1)
+    first, second = arrays(finished[0]), arrays(tmp_path / "second")
+    assert set(first) == set(second)
+    assert {
+        "truth/survey_1/saturation",
+        "observed/survey_2/image",
+        "flow/survey_2/posterior/pressure",
+        "enkf/survey_2/predicted/well_saturation",
+    } <= set(first)
+    for name, array in first.items():
+        np.testing.assert_array_equal(array, second[name], err_msg=name)
+
+
+def test_that_another_seed_gives_another_truth_and_other_members(study, finished, tmp_path):
+    run_study(
+        study.changed(seed=6, methods=["open_loop"], surveys={"days": [300.0], "modalities": ["wells"]}), tmp_path / "r"
+    )
+    first, other = arrays(finished[0]), arrays(tmp_path / "r")
+    for name in ("truth/survey_1/saturation", "first/survey_1/forecast/permeability"):
+        assert not np.array_equal(first[name], other[name])
+
+
+def test_that_posteriors_are_whole_finite_and_within_physical_bounds(finished):
+    for name, array in arrays(finished[0]).items():
+        assert np.isfinite(array).all(), name
+        if name.endswith("/saturation"):
+            assert array.min() >= 0.0, name
+            assert array.max() <= 0.9 + 1e-9, name
+        if name.split("/")[0] in ("first", "flow", "enkf", "open_loop"):
+            assert len(array) == 9, name
+    flow = Store(finished[0]).find("flow/survey_2/posterior")
+    assert len({member.tobytes() for member in flow.ensemble["saturation"]}) == 9  # no member lost or doubled
+
+
+def test_that_the_truth_is_no_member(finished):
+    found = arrays(finished[0])
+    truth = found["truth/survey_1/permeability"][0]
+    assert not any(np.array_equal(truth, member) for member in found["first/survey_1/forecast/permeability"])
+
+
+def test_that_the_summary_and_the_page_are_complete_and_self_contained(finished):
+    folder, summary = finished
+    assert json.loads((folder / "summary.json").read_text())["scores"] == summary["scores"]
+    assert set(summary["scores"]) == {"open_loop", "enkf", "flow"}
+    for steps in summary["scores"].values():
+        assert len(steps) == 2
+        assert all(np.isfinite(value) for step in steps for value in step.values())
+    page = (folder / "index.html").read_text()
+    pictures = list((folder / "figures").glob("*.png"))
+    assert page.count("<img ") == len(pictures) >= 10
+    assert not re.search(r'(src|href)="(?!data:|#)', page)
+
+
+def test_that_a_finished_run_is_taken_as_it_is_and_a_lost_stage_is_computed_again(study, finished, tmp_path):
+    import shutil
+
+    folder = tmp_path / "copy"
+    shutil.copytree(finished[0], folder)
+    before = arrays(folder)
+    shutil.rmtree(folder / "stages.zarr" / "enkf" / "survey_2" / "posterior")
+    run_study(study, folder, workers=2)
+    after = arrays(folder)
+    for name, array in before.items():
+        np.testing.assert_array_equal(array, after[name], err_msg=name)
+
+
+def test_that_another_study_in_the_same_folder_is_refused_with_the_difference(study, finished):
+    with pytest.raises(InputError, match=r"ensemble\.members was 9, now 10"):
+        run_study(study.changed(ensemble={"members": 10}), finished[0])
+
+
+def test_that_a_folder_with_other_files_is_refused(study, tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="not empty"):
+        run_study(study, tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def cli(*arguments: object):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("sed = 1", "sed = 1: unknown key"),
+        ("[geology]\nporosity = -0.1", "geology.porosity = -0.1"),
+        ("[surveys]\ndays = [-5.0]", "surveys.days"),
+        ("[injection]\nx_m = 0.0", "injection.x_m = 0.0"),
+        ('[geology]\nsection = "none.npz"', "no such file"),
+        ('[geology]\nsection = "nan.npz"', "velocity = nan"),
+        ("[grid]\norigin_m = [3000.0, 446.0]\n[injection]\nx_m = 4000.0\n[wells]\nx_m = [4000.0]", "grid.extent"),
+        ("[seismic]\npeak_frequency_Hz = 60.0", "survey.peak_frequency"),
+    ],
+)
+def test_that_a_bad_study_gives_one_clear_error_on_the_command_line(text, says, tmp_path):
+    velocity = np.full((768, 341), 2.0)
+    velocity[3, 4] = np.nan
+    np.savez(tmp_path / "nan.npz", velocity=velocity, density=np.ones((768, 341)), spacing=[6.0, 6.0])
+    (tmp_path / "study.toml").write_text(text)
+    result = cli("run", tmp_path / "study.toml", "--out", tmp_path / "run")
+    assert result.exit_code == 1
+    message = result.output.strip()
+    assert message.startswith("error: ")
+    assert says in message
+    assert "Traceback" not in message
+    assert not (tmp_path / "run").exists()
+
+
+def test_that_validate_says_how_large_a_study_is():
+    result = cli("validate", Path(__file__).parents[1] / "examples" / "compass.toml")
+    assert result.exit_code == 0, result.output
+    assert "512 × 256 cells" in result.output
+    assert "128 members, 4 surveys" in result.output
+    assert "the study is valid" in result.output
