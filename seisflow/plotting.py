@@ -107,7 +107,7 @@ def posterior_figure(
     forecast, posterior
         ``(M, *grid.shape)``, the same quantity.
     """
-    unit = {"saturation": "-", "pressure": "bar"}[field]
+    unit = {"saturation": "S [-]", "pressure": "bar"}[field]
     window = _plume_window(grid, [truth, forecast]) if field == "saturation" else None
     high = max(float(np.max(truth)), float(np.max(forecast.mean(axis=0))), 1e-6)
     value = {"cmap": "magma_r", "vmin": 0.0, "vmax": high}

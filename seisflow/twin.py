@@ -137,6 +137,8 @@ def simulate_truth(
     state = scenario.dynamics.initial_state(1).replace(permeability=permeability)
     truth: list[Ensemble] = []
     observed: list[Ensemble] = []
+    if progress:
+        progress("truth and data", 0, scenario.surveys)
     for k in range(scenario.surveys):
         start, stop = scenario.interval(k)
 
