@@ -257,6 +257,7 @@ def _flow(study: Study, parts: Parts) -> Analysis:
         sampling=f.update,
         glow=GlowOptions(**{name: value for name, value in sizes.items() if value is not None}),
         glow_training=TrainingOptions(**given) if given else None,
+        threads=f.threads,
     )
 
 

@@ -243,6 +243,8 @@ class FlowTable(_Table):
     """Members a training step."""
     learning_rate: Positive | None = None
     """Learning rate of Adam."""
+    threads: Count = 1
+    """Threads of torch; more than the free cores make it many times slower."""
 
 
 class Study(_Table):

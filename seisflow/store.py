@@ -4,7 +4,7 @@ r"""A run on disk: one folder, one zarr v3 group per stage, each committed whole
     RUN/run.json                 versions, seed, member count
     RUN/stages.zarr/<stage>/     one group a stage, e.g. ``flow/survey_2/posterior``: one array a field, with named
                                  dimensions; numbers of the stage (seconds, reports) are the group's attributes
-    RUN/stages.zarr/<stage>/weights.safetensors      network weights, where the stage has any
+    RUN/weights/<stage>.safetensors      network weights, where the stage has any
 
 A stage is written beside its final name and renamed into place, so a killed run leaves only whole stages, and the next
 ``run`` on the same folder goes on behind the last of them. ``xarray.open_zarr(RUN/stages.zarr/<stage>)`` opens one.
@@ -128,6 +128,9 @@ class Store(Recorder):
         temporary.replace(path)
         return path
 
+    def _weights(self, name: str) -> Path:
+        return self.folder / "weights" / f"{name}.safetensors"
+
     def find(self, name: str) -> Stage | None:
         path = self.root / name
         if not path.exists():
@@ -137,10 +140,10 @@ class Store(Recorder):
             attributes: dict[str, Any] = dict(group.attrs)
             fields = {key: np.asarray(group[key]) for key in attributes["fields"]}
             weights: dict[str, Any] = {}
-            if (path / "weights.safetensors").exists():
+            if self._weights(name).exists():
                 from safetensors.numpy import load_file
 
-                weights = load_file(path / "weights.safetensors")
+                weights = load_file(self._weights(name))
         except Exception as error:
             raise SeisflowError(
                 f"stage {name!r} in {path} cannot be read ({type(error).__name__}: {error}). "
@@ -172,9 +175,11 @@ class Store(Recorder):
             if stage.weights:
                 from safetensors.numpy import save_file
 
-                save_file(
-                    {k: np.ascontiguousarray(v) for k, v in stage.weights.items()}, temporary / "weights.safetensors"
-                )
+                # Before the stage: weights without their stage are written again, a stage without its weights would stay.
+                self._weights(name).parent.mkdir(parents=True, exist_ok=True)
+                half = temporary / "weights"
+                save_file({k: np.ascontiguousarray(v) for k, v in stage.weights.items()}, half)
+                half.replace(self._weights(name))
             temporary.replace(path)
         except OSError as error:
             raise SeisflowError(

@@ -23,12 +23,15 @@ member: one forward and one adjoint run per experiment. Members may be spread ov
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import cached_property
+from multiprocessing import connection
 from types import TracebackType
 
 import numpy as np
@@ -158,6 +161,19 @@ def _simulate(settings: _Settings, task: str, *arguments: object) -> NDArray:
         _simulators.clear()
         _simulators[settings.token] = _Simulator(settings)
     return getattr(_simulators[settings.token], task)(*arguments)
+
+
+def _end_with_parent() -> None:
+    """Let this worker process end when its parent is gone, however that ended: an orphan would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    sentinel = parent.sentinel
+
+    def watch() -> None:
+        connection.wait([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, name="seisflow-parent", daemon=True).start()
 
 
 class Seismic(Observation):
