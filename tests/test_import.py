@@ -5,7 +5,8 @@ import seisflow
 
 
 def test_that_importing_seisflow_loads_no_engine():
-    code = "import seisflow, sys; print([m for m in ('torch', 'devito', 'juliacall', 'numpy', 'pydantic') if m in sys.modules])"
+    engines = ("torch", "devito", "juliacall", "numpy", "pydantic")
+    code = f"import seisflow, sys; print([m for m in {engines} if m in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert loaded == "[]"
 
