@@ -146,7 +146,7 @@ def cli(*arguments: object):
         ('[geology]\nsection = "none.npz"', "no such file"),
         ('[geology]\nsection = "nan.npz"', "velocity = nan"),
         ("[grid]\norigin_m = [3000.0, 446.0]\n[injection]\nx_m = 4000.0\n[wells]\nx_m = [4000.0]", "grid.extent"),
-        ("[seismic]\npeak_frequency_Hz = 60.0", "survey.peak_frequency"),
+        ("[seismic]\npeak_frequency_Hz = 40.0", "survey.peak_frequency"),
     ],
 )
 def test_that_a_bad_study_gives_one_clear_error_on_the_command_line(text, says, tmp_path):
