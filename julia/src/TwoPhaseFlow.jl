@@ -16,15 +16,22 @@ module TwoPhaseFlow
 using LinearAlgebra
 using SparseArrays
 
-export Grid, Rock, Fluids, NoCapillarity, BrooksCorey, VanGenuchten, Well, Schedule, StepControl
-export CPRSolver, DirectSolver, State, Report
+export Grid, Rock, Fluids, Well, Schedule, Sources, StepControl, State, Report
+export Corey, BrooksCoreyCurves, VanGenuchtenCurves, TabulatedCurves
+export NoCapillarity, BrooksCorey, VanGenuchten, TabulatedCapillarity
+export CPRSolver, DirectSolver
 export hydrostatic_pressure, simulate, simulate_ensemble, run_case
 
 include("grid.jl")            # cells, faces, numbering
 include("rock.jl")            # porosity, permeability, compressibility, lateral boundary
+include("tables.jl")          # piecewise linear functions
+include("density.jl")         # ρ(p)
+include("relative_permeability.jl")
+include("trapping.jl")        # what retreating CO2 leaves behind
 include("capillarity.jl")     # p_c(S)
-include("fluids.jl")          # densities, viscosities, relative permeabilities
+include("fluids.jl")          # all of these together
 include("wells.jl")           # perforations, Peaceman index, schedule
+include("sources.jl")         # injection without a well
 include("hydrostatic.jl")     # the pressure that stays at rest
 include("pattern.jl")         # which blocks of the Jacobian exist
 include("model.jl")           # one member: transmissibilities, pore volumes, wells on a pattern
@@ -33,9 +40,13 @@ include("nested_dissection.jl")
 include("sparse_lu.jl")       # scalar factorisation for the pressure system
 include("block_ilu.jl")       # incomplete factorisation of the whole system
 include("linear_solvers.jl")  # direct, or GMRES with two-stage (CPR) preconditioner
+include("step_control.jl")    # lengths of steps, tolerances
 include("newton.jl")          # one implicit step
-include("timestepping.jl")    # many of them
+include("reports.jl")         # what happened to a member
+include("timestepping.jl")    # many steps
 include("ensemble.jl")        # many members on many threads
+include("case_inputs.jl")
+include("case_outputs.jl")
 include("case.jl")            # dictionaries in, dictionaries out: the entry for other languages
 include("warmup.jl")          # compile at installation where Julia can keep the result
 

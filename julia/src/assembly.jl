@@ -6,6 +6,8 @@
 # upstream being the side of higher phase potential. Dividing by the reference densities makes both rows volume rates,
 # so that their sum is nearly a pressure equation.
 
+# Inactive cells have identity rows and a residual of zero.
+
 """
     System(pattern)
 
@@ -39,22 +41,41 @@ end
 
 "Start a step: remember the masses of `state`, and the density of CO2 in the wells."
 function begin_step!(sys::System, m::Model, state::State)
-    brine, co2 = masses(m, state)
-    copyto!(sys.old_brine, brine)
-    copyto!(sys.old_co2, co2)
+    masses!(sys.old_brine, sys.old_co2, m, state)
     for (w, well) in enumerate(m.wells)
         sys.well_density[w] = co2_density(m.fluids, state.pressure[well.cells[1]])
     end
     return nothing
 end
 
-"Residual and Jacobian at `state` for a step of `dt` seconds with the scheduled mass rates [kg/s]."
-function assemble!(sys::System, m::Model, state::State, dt::Float64, scheduled::Vector{Float64})
-    fill!(sys.blocks, 0.0)
+const NO_SOURCES = SourceRates()
+
+"""
+    assemble!(system, model, state, dt, scheduled, sources = none)
+
+Residual and Jacobian at `state` for a step of `dt` seconds with the scheduled mass rates of the wells [kg/s] (`Inf`:
+pressure control) and the rates of the sources.
+"""
+function assemble!(sys::System, m::Model, state::State, dt::Float64, scheduled::Vector{Float64},
+                   sources::SourceRates = NO_SOURCES)
+    # cells and faces write every block they own; only couplings of perforations that share no face remain
+    for positions in m.pattern.perforations, q in positions
+        sys.blocks[1, q] = sys.blocks[2, q] = sys.blocks[3, q] = sys.blocks[4, q] = 0.0
+    end
     accumulate_cells!(sys, m, state, dt)
     accumulate_faces!(sys, m, state)
+    accumulate_sources!(sys, m, sources)
     for w in eachindex(m.wells)
         accumulate_well!(sys, m, state, w, scheduled[w])
+    end
+    return nothing
+end
+
+function accumulate_sources!(sys::System, m::Model, sources::SourceRates)
+    sw, sn = 1 / m.fluids.brine_density, 1 / m.fluids.co2_density
+    for (s, i) in enumerate(sources.cells)
+        sys.residual[2i-1] -= sw * sources.brine[s]
+        sys.residual[2i] -= sn * sources.co2[s]
     end
     return nothing
 end
@@ -63,13 +84,20 @@ function accumulate_cells!(sys::System, m::Model, state::State, dt)
     f, rock, P, blocks = m.fluids, m.rock, sys.properties, sys.blocks
     sw, sn = 1 / f.brine_density, 1 / f.co2_density
     @inbounds for i in eachindex(state.pressure)
+        d = m.pattern.diagonal[i]
+        if !rock.active[i]
+            sys.residual[2i-1] = sys.residual[2i] = 0.0
+            blocks[1, d] = blocks[4, d] = 1.0
+            blocks[2, d] = blocks[3, d] = 0.0
+            continue
+        end
         p, S = state.pressure[i], state.saturation[i]
         pc, pc_S = capillary_pressure(f.capillarity, S)
-        rw, rn = brine_density(f, p), co2_density(f, p + pc)
-        rw_p, rn_p = f.brine_compressibility * rw, f.co2_compressibility * rn
+        rw, rw_p = brine_density_and_slope(f, p)
+        rn, rn_p = co2_density_and_slope(f, p + pc)
         rn_S = rn_p * pc_S
         lw, lw_S = brine_mobility(f, S)
-        ln, ln_S = co2_mobility(f, S)
+        ln, ln_S = co2_mobility(f, S, state.maximum_saturation[i])
         P[RW, i] = rw
         P[RW_P, i] = rw_p
         P[MW, i] = rw * lw
@@ -87,11 +115,10 @@ function accumulate_cells!(sys::System, m::Model, state::State, dt)
         P[LT_S, i] = lw_S + ln_S
         sys.weights[1, i] = f.brine_density / rw
         sys.weights[2, i] = f.co2_density / rn
-        volume = m.capacity[i] * exp(rock.compressibility * (p - rock.reference_pressure))
-        c = rock.compressibility
+        expansion, c = pore_expansion(rock, p)
+        volume = m.capacity[i] * expansion
         sys.residual[2i-1] = sw / dt * (volume * rw * (1 - S) - sys.old_brine[i])
         sys.residual[2i] = sn / dt * (volume * rn * S - sys.old_co2[i])
-        d = m.pattern.diagonal[i]
         blocks[1, d] = sw / dt * volume * (rw_p + c * rw) * (1 - S)
         blocks[2, d] = sn / dt * volume * (rn_p + c * rn) * S
         blocks[3, d] = -sw / dt * volume * rw
@@ -106,6 +133,12 @@ function accumulate_faces!(sys::System, m::Model, state::State)
     @inbounds for f in eachindex(m.transmissibility)
         i, j = pattern.left[f], pattern.right[f]
         ii, jj, ij, ji = pattern.diagonal[i], pattern.diagonal[j], pattern.left_right[f], pattern.right_left[f]
+        if m.transmissibility[f] == 0                   # beside an inactive cell, whose properties mean nothing
+            for q in (ij, ji)
+                blocks[1, q] = blocks[2, q] = blocks[3, q] = blocks[4, q] = 0.0
+            end
+            continue
+        end
         half_head = 0.5 * m.head[f]
         # brine
         T = sw * m.transmissibility[f]
@@ -128,10 +161,10 @@ function accumulate_faces!(sys::System, m::Model, state::State)
         residual[2j-1] -= flux
         blocks[1, ii] += dpi
         blocks[3, ii] += dSi
-        blocks[1, ij] += dpj
-        blocks[3, ij] += dSj
-        blocks[1, ji] -= dpi
-        blocks[3, ji] -= dSi
+        blocks[1, ij] = dpj
+        blocks[3, ij] = dSj
+        blocks[1, ji] = -dpi
+        blocks[3, ji] = -dSi
         blocks[1, jj] -= dpj
         blocks[3, jj] -= dSj
         # CO2
@@ -156,10 +189,10 @@ function accumulate_faces!(sys::System, m::Model, state::State)
         residual[2j] -= flux
         blocks[2, ii] += dpi
         blocks[4, ii] += dSi
-        blocks[2, ij] += dpj
-        blocks[4, ij] += dSj
-        blocks[2, ji] -= dpi
-        blocks[4, ji] -= dSi
+        blocks[2, ij] = dpj
+        blocks[4, ij] = dSj
+        blocks[2, ji] = -dpi
+        blocks[4, ji] = -dSi
         blocks[2, jj] -= dpj
         blocks[4, jj] -= dSj
     end

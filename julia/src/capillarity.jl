@@ -1,7 +1,9 @@
-# Capillary pressure p_c as a function of the brine saturation S_w: each model returns (p_c, dp_c/dS_n), S_n = 1 − S_w.
+# Capillary pressure p_c as a function of the CO2 saturation S_n = 1 − S_w: each model returns (p_c, dp_c/dS_n).
 
 "No capillary pressure: both phases have the same pressure."
 struct NoCapillarity end
+
+const DRY, WET = 0.05, 0.999         # effective brine saturations beyond which curves go on as tangents
 
 """
     BrooksCorey(entry_pressure, pore_size_index, residual_brine)
@@ -17,6 +19,7 @@ struct BrooksCorey
     function BrooksCorey(entry_pressure, pore_size_index, residual_brine)
         entry_pressure > 0 || throw(ArgumentError("entry_pressure = $entry_pressure: give a positive pressure in Pa"))
         pore_size_index > 0 || throw(ArgumentError("pore_size_index = $pore_size_index: give a positive number"))
+        0 <= residual_brine < 1 || throw(ArgumentError("brine_residual = $residual_brine: give 0 or more, below 1"))
         return new(entry_pressure, pore_size_index, residual_brine)
     end
 end
@@ -31,31 +34,59 @@ struct VanGenuchten
     scale::Float64
     m::Float64
     residual_brine::Float64
+    dry::NTuple{2,Float64}            # p_c and dp_c/dS_e at S_e = 0.05 and at 0.999
+    wet::NTuple{2,Float64}
 
     function VanGenuchten(scale, m, residual_brine)
         scale > 0 || throw(ArgumentError("van Genuchten scale = $scale: give a positive pressure in Pa"))
         0 < m < 1 || throw(ArgumentError("van Genuchten m = $m: give a number between 0 and 1"))
-        return new(scale, m, residual_brine)
+        0 <= residual_brine < 1 || throw(ArgumentError("brine_residual = $residual_brine: give 0 or more, below 1"))
+        return new(scale, m, residual_brine, van_genuchten(scale, m, DRY), van_genuchten(scale, m, WET))
+    end
+end
+
+"""
+    TabulatedCapillarity(saturation, pressure)
+
+Capillary pressure [Pa], piecewise linear between ascending CO2 saturations and constant outside.
+"""
+struct TabulatedCapillarity
+    table::PiecewiseLinear
+
+    function TabulatedCapillarity(saturation, pressure)
+        table = PiecewiseLinear("capillary_table", saturation, pressure)
+        0 <= saturation[1] && saturation[end] <= 1 ||
+            throw(ArgumentError("capillary_saturation $(brief(saturation)): give CO2 saturations from 0 to 1"))
+        all(>=(0), pressure) && never_falls(pressure) ||
+            throw(ArgumentError("capillary_table $(brief(pressure)): give pressures of 0 or more that never fall with CO2"))
+        return new(table)
     end
 end
 
 capillary_pressure(::NoCapillarity, S) = (0.0, 0.0)
+capillary_pressure(c::TabulatedCapillarity, S) = lookup(c.table, S)
 
-function capillary_pressure(c::BrooksCorey, S)
+@inline function capillary_pressure(c::BrooksCorey, S)
     width = 1 - c.residual_brine
     Se = min((1 - S - c.residual_brine) / width, 1.0)
-    knot = max(Se, 0.05)
-    value = c.entry_pressure * knot^(-1 / c.pore_size_index)
+    knot = max(Se, DRY)
+    # most cells hold no CO2 at all: no power for them, and a cheap one for the usual λ = 2
+    factor = knot == 1 ? 1.0 : c.pore_size_index == 2 ? 1 / sqrt(knot) : knot^(-1 / c.pore_size_index)
+    value = c.entry_pressure * factor
     slope = -value / (c.pore_size_index * knot)          # dp_c/dS_e
     return value + slope * (Se - knot), -slope / width
 end
 
-function capillary_pressure(c::VanGenuchten, S)
+function van_genuchten(scale, m, Se)
+    a = Se^(-1 / m)
+    b = (a - 1)^(-m)
+    return scale * (a - 1) * b, -scale * (1 - m) / m * a * b / Se
+end
+
+@inline function capillary_pressure(c::VanGenuchten, S)
     width = 1 - c.residual_brine
     Se = min((1 - S - c.residual_brine) / width, 1.0)
-    knot = clamp(Se, 0.05, 0.999)
-    base = knot^(-1 / c.m) - 1
-    value = c.scale * base^(1 - c.m)
-    slope = -c.scale * (1 - c.m) / c.m * base^(-c.m) * knot^(-1 / c.m - 1)
+    knot = clamp(Se, DRY, WET)
+    value, slope = Se >= WET ? c.wet : Se <= DRY ? c.dry : van_genuchten(c.scale, c.m, Se)
     return value + slope * (Se - knot), -slope / width
 end

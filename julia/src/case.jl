@@ -1,12 +1,5 @@
 # The entry for other languages: one dictionary of plain arrays, numbers and texts in, one out.
 
-number(inputs, key) = Float64(only_value(inputs[key]))
-number(inputs, key, default) = haskey(inputs, key) ? number(inputs, key) : Float64(default)
-whole(inputs, key, default) = haskey(inputs, key) ? Int(only_value(inputs[key])) : Int(default)
-only_value(x::Number) = x
-only_value(x::AbstractArray) =
-    length(x) == 1 ? first(x) : throw(ArgumentError("a single number is wanted, an array of $(length(x)) came"))
-
 """
     run_case(inputs::AbstractDict{String}) -> Dict{String,Any}
 
@@ -21,152 +14,77 @@ Numbers may be numbers or arrays of one element. Required:
 
 Wells and schedule (none when `well_cells` is missing): `well_cells` (P, 3) = ix, iy, iz from 0 of every perforation,
 from top to bottom; `well_of_cell` (P,) = its well, from 0; `well_radius`, `well_skin`, `well_pressure_limit` (W,);
-`schedule_times` (T,) [s]; `schedule_rates` (T, W) [m³/s at CO2 reference density].
+`schedule_times` (T,) [s]; `schedule_rates` (T, W) [m³/s at CO2 reference density], `Inf` = pressure control.
 
-Optional: the keywords of [`Fluids`](@ref); `capillarity` = "none", "brooks_corey" (with `entry_pressure`,
-`pore_size_index`) or "van_genuchten" (with `capillary_scale`, `van_genuchten_m`); `kv_over_kh`, `rock_compressibility`,
-`rock_reference_pressure`, `edge_multiplier`; `gravity`; the fields of [`StepControl`](@ref) with the prefix `step_`;
-`solver` = "cpr" or "direct"; `linear_tolerance`; `progress`, a file that grows by one byte per finished member.
+Sources (none when `source_cells` is missing): `source_cells` (P, 3) = ix, iy, iz from 0; `source_times` (T,) [s];
+`source_co2`, `source_brine` (T, P) [kg/s] (one of them may be missing: zero).
 
-Result: `saturation`, `pressure` (not-a-number where a member failed); `status` (M,) 0 = done, 1 = failed; `reason`, one
-line per member; `steps`, `cuts`, `newton_iterations`, `linear_iterations`, `injected_mass` [kg], `brine_error`,
-`co2_error` [kg], `final_time` [s], `seconds` (M,); `bottom_hole_pressure` [Pa] and `well_rate` [kg/s] (M, W).
+Optional:
+
+- Fluids: the numbers among the keywords of [`Fluids`](@ref); `brine_density_law`, `co2_density_law` = "exponential",
+  "linear" or "quadratic"; `land_coefficient`.
+- `relative_permeability` = "corey" (with `brine_exponent`, `co2_exponent`), "brooks_corey" (`curve_pore_size_index`),
+  "van_genuchten" (`curve_van_genuchten_m`) or "table" (`curve_saturation`, `curve_brine`, `curve_co2` (T,)).
+- `capillarity` = "none", "brooks_corey" (`entry_pressure`, `pore_size_index`), "van_genuchten" (`capillary_scale`,
+  `van_genuchten_m`) or "table" (`capillary_saturation`, `capillary_table` [Pa] (T,)).
+- Rock: `ky_over_kx`, `kv_over_kh`, `pore_volume_multiplier`, one number or one per cell; `active`, one per cell;
+  `rock_compressibility`, `rock_reference_pressure`, `edge_multiplier`; `gravity`.
+- `maximum_saturation` `(M, *grid)`, what residual trapping remembers (without it: the saturation).
+- Steps: the keywords of [`StepControl`](@ref) with the prefix `step_`. `solver` = "auto", "cpr" or "direct";
+  `linear_tolerance`.
+- `report_times` (T,) [s]; `progress`, a file that grows by one byte per finished member.
+
+What members share and cannot be throws an `ArgumentError`; a member whose own arrays cannot be fails with its reason.
+
+Result:
+
+- `saturation`, `pressure` (not-a-number where a member failed), and `maximum_saturation` with residual trapping;
+- `status` (M,) 0 = done, 1 = failed; `reason`, one line per member; `steps`, `cuts`, `newton_iterations`,
+  `linear_iterations`, `injected_mass`, `injected_brine` [kg], `brine_error`, `co2_error` [kg], `final_time` [s],
+  `seconds` (M,); `bottom_hole_pressure` [Pa] and `well_rate` [kg/s] (M, W);
+- all attempts of all members, one member after the other: `history_count` (M,), and flat `history_time` [s, its start],
+  `history_step` [s], `history_newton`, `history_linear`, `history_accepted` (0 or 1);
+- with `report_times`: `report_saturation`, `report_pressure`, `report_co2_pressure` (M, T, *grid); `report_brine_mass`,
+  `report_co2_mass` (M, T) [kg in place], `report_brine_injected`, `report_co2_injected` [kg since the start],
+  `report_brine_error`, `report_co2_error` [kg]; not-a-number from a failure on.
 """
 function run_case(inputs::AbstractDict{String})
     nx, ny, nz = Int.(inputs["shape"])
     dx, dy, dz = Float64.(inputs["spacing"])
     g = Grid(nx, ny, nz, dx, dy, dz; top = number(inputs, "top", 0.0))
-    return run_case(inputs, g, case_fluids(inputs, case_capillarity(inputs)))
+    return run_case(inputs, g, case_fluids(inputs))
 end
 
 function run_case(inputs::AbstractDict{String}, g::Grid, fluids::Fluids)
     n = ncells(g)
-    saturation, pressure = by_member(inputs, "saturation", n), by_member(inputs, "pressure", n)
-    permeability = by_member(inputs, "permeability", n)
+    permeability, saturation, pressure = (by_member(inputs, key, g) for key in ("permeability", "saturation", "pressure"))
     M = size(saturation, 2)
-    size(pressure, 2) == size(permeability, 2) == M ||
-        throw(ArgumentError(string("saturation, pressure and permeability have ", M, ", ", size(pressure, 2), " and ",
-                                   size(permeability, 2), " members: give the same number of each")))
-    porosity = case_porosity(inputs, n, M)
+    highest = haskey(inputs, "maximum_saturation") ? by_member(inputs, "maximum_saturation", g) : saturation
+    size(pressure, 2) == size(permeability, 2) == size(highest, 2) == M ||
+        throw(ArgumentError(string("permeability, saturation, pressure have ", size(permeability, 2), ", ", M, ", ",
+                                   size(pressure, 2), " members: give the same number of each")))
+    porosity = case_porosity(inputs, g, M)
+    keywords = case_rock(inputs, g, fluids)
+    Rock(porosity === nothing ? by_cell(inputs, "porosity", g) : fill(0.5, n), ones(n); keywords...)   # or it throws
+    active = one_per_cell(Bool, "active", keywords.active, n)
     wells = case_wells(inputs, g)
     schedule = case_schedule(inputs, fluids, length(wells))
-    states = [State(pressure[:, m], saturation[:, m]) for m in 1:M]
+    sources = case_sources(inputs, g)
+    gravity = number(inputs, "gravity", 9.80665)
     function build(m, pattern)
-        check_state(states[m])
-        rock = Rock(porosity(m), permeability[:, m]; kv_over_kh = number(inputs, "kv_over_kh", 1.0),
-                    compressibility = number(inputs, "rock_compressibility", 0.0),
-                    reference_pressure = number(inputs, "rock_reference_pressure", fluids.reference_pressure),
-                    edge_multiplier = number(inputs, "edge_multiplier", 1.0))
-        return Model(g, rock, fluids, wells, pattern; gravity = number(inputs, "gravity", 9.80665))
+        φ = porosity === nothing ? by_cell(inputs, "porosity", g) : porosity[:, m]
+        return Model(g, Rock(φ, permeability[:, m]; keywords...), fluids, wells, pattern; gravity = gravity)
     end
-    finished = haskey(inputs, "progress") ? (m -> append_byte(String(inputs["progress"]))) : (m -> nothing)
+    times = haskey(inputs, "report_times") ? vector(inputs, "report_times") : Float64[]
+    reported = ReportArrays(size(inputs["saturation"]), n, M, length(times))
+    states = [State(pressure[:, m], saturation[:, m], highest[:, m]) for m in 1:M]
     results, reports = simulate_ensemble(
         build, states, g, wells, schedule, number(inputs, "start"), number(inputs, "stop");
-        control = case_control(inputs), solver = case_solver(inputs), finished = finished)
-    return case_results(results, reports, size(inputs["saturation"]), length(wells))
-end
-
-function by_member(inputs, key, n)
-    array = inputs[key]::AbstractArray
-    (length(array) % n == 0 && !isempty(array)) ||
-        throw(ArgumentError("$key has $(length(array)) values: give a multiple of the $n cells"))
-    return reshape(convert(Array{Float64}, array), n, :)
-end
-
-function case_porosity(inputs, n, M)
-    value = inputs["porosity"]
-    length(value) == 1 && (uniform = fill(number(inputs, "porosity"), n); return m -> uniform)
-    array = by_member(inputs, "porosity", n)
-    size(array, 2) == 1 && return m -> array[:, 1]
-    size(array, 2) == M || throw(ArgumentError("porosity has $(size(array, 2)) members, the ensemble $M"))
-    return m -> array[:, m]
-end
-
-function check_state(state::State)
-    all(isfinite, state.pressure) || throw(ArgumentError("pressure is not finite everywhere"))
-    all(S -> 0 <= S <= 1, state.saturation) || throw(ArgumentError("saturation is not within [0, 1] everywhere"))
-    return nothing
-end
-
-function case_capillarity(inputs)
-    kind = get(inputs, "capillarity", "none")
-    residual = number(inputs, "brine_residual", 0.1)
-    kind == "none" && return NoCapillarity()
-    kind == "brooks_corey" && return BrooksCorey(number(inputs, "entry_pressure"), number(inputs, "pore_size_index"),
-                                                 residual)
-    kind == "van_genuchten" && return VanGenuchten(number(inputs, "capillary_scale"),
-                                                   number(inputs, "van_genuchten_m"), residual)
-    throw(ArgumentError("capillarity = \"$kind\": give none, brooks_corey or van_genuchten"))
-end
-
-const FLUID_KEYS = (
-    :brine_density, :co2_density, :reference_pressure, :brine_compressibility, :co2_compressibility, :brine_viscosity,
-    :co2_viscosity, :brine_exponent, :co2_exponent, :brine_residual, :co2_residual, :brine_endpoint, :co2_endpoint)
-
-function case_fluids(inputs, capillarity)
-    given = filter(key -> haskey(inputs, String(key)), FLUID_KEYS)
-    return Fluids(; capillarity = capillarity, (key => number(inputs, String(key)) for key in given)...)
-end
-
-function case_wells(inputs, g::Grid)
-    haskey(inputs, "well_cells") || return Well[]
-    cells = reshape(Int.(inputs["well_cells"]), 3, :)
-    owner = Int.(vec(inputs["well_of_cell"]))
-    for p in axes(cells, 2)
-        all(0 .<= cells[:, p] .< (g.nx, g.ny, g.nz)) ||
-            throw(ArgumentError("well_cells: perforation $(cells[:, p]) lies outside the grid $((g.nx, g.ny, g.nz))"))
-    end
-    index(p) = cell_index(g, cells[1, p] + 1, cells[2, p] + 1, cells[3, p] + 1)
-    return [Well([index(p) for p in axes(cells, 2) if owner[p] == w - 1]; radius = inputs["well_radius"][w],
-                 skin = inputs["well_skin"][w], pressure_limit = inputs["well_pressure_limit"][w])
-            for w in 1:length(inputs["well_radius"])]
-end
-
-function case_schedule(inputs, fluids::Fluids, wells::Int)
-    wells == 0 && return Schedule(Float64[], zeros(0, 0))
-    times = Float64.(vec(inputs["schedule_times"]))
-    return Schedule(times, fluids.co2_density .* reshape(Float64.(inputs["schedule_rates"]), wells, length(times)))
-end
-
-function case_control(inputs)
-    d = StepControl()
-    value(key) = number(inputs, "step_$key", getfield(d, key))
-    count(key) = whole(inputs, "step_$key", getfield(d, key))
-    return StepControl(
-        value(:initial), value(:maximum), value(:minimum), value(:growth), value(:cut), count(:max_cuts),
-        count(:max_newton), count(:easy_newton), value(:max_saturation_change), value(:tolerance_residual),
-        value(:tolerance_mass))
-end
-
-function case_solver(inputs)
-    kind = get(inputs, "solver", "cpr")
-    kind == "direct" && return DirectSolver()
-    kind == "cpr" && return CPRSolver(; tolerance = number(inputs, "linear_tolerance", CPRSolver().tolerance))
-    throw(ArgumentError("solver = \"$kind\": give cpr or direct"))
-end
-
-append_byte(path::String) = (open(io -> write(io, 0x2e), path, "a"); nothing)
-
-function case_results(results, reports, shape, wells)
-    saturation, pressure = Array{Float64}(undef, shape), Array{Float64}(undef, shape)
-    S, p = reshape(saturation, :, length(results)), reshape(pressure, :, length(results))
-    for (m, state) in enumerate(results)
-        good = reports[m].converged
-        S[:, m] .= good ? state.saturation : NaN
-        p[:, m] .= good ? state.pressure : NaN
-    end
-    outputs = Dict{String,Any}("saturation" => saturation, "pressure" => pressure)
-    outputs["status"] = Int64[r.converged ? 0 : 1 for r in reports]
-    outputs["reason"] = join([r.reason for r in reports], '\n')
-    for (key, field) in (("steps", :steps), ("cuts", :cuts), ("newton_iterations", :newton),
-                         ("linear_iterations", :linear))
-        outputs[key] = Int64[getfield(r, field) for r in reports]
-    end
-    for (key, field) in (("injected_mass", :injected), ("brine_error", :brine_error), ("co2_error", :co2_error),
-                         ("final_time", :time), ("seconds", :seconds))
-        outputs[key] = Float64[getfield(r, field) for r in reports]
-    end
-    outputs["bottom_hole_pressure"] = Float64[reports[m].bottom_hole[w] for w in 1:wells, m in eachindex(reports)]
-    outputs["well_rate"] = Float64[reports[m].rates[w] for w in 1:wells, m in eachindex(reports)]
+        control = case_control(inputs), solver = case_solver(inputs), sources = sources, report_times = times,
+        observe = (m, k, state, balance) -> record!(reported, fluids, active, m, k, state, balance), active = active,
+        finished = haskey(inputs, "progress") ? (m -> append_byte(String(inputs["progress"]))) : (m -> nothing))
+    outputs = case_results(results, reports, size(inputs["saturation"]), length(wells))
+    isfinite(fluids.land_coefficient) || delete!(outputs, "maximum_saturation")
+    isempty(times) || merge!(outputs, case_reports(reported))
     return outputs
 end

@@ -1,77 +1,110 @@
 """
-    Report
-
-What happened to a member: `converged`, a `reason` when not, steps taken, cuts, Newton and linear iterations (wasted
-ones included), mass of CO2 injected [kg], error of the mass balance of brine and CO2 [kg], the time reached [s], the
-last pressure [Pa] of each well (NaN when shut) and its last mass rate [kg/s], and the seconds it took.
-"""
-mutable struct Report
-    converged::Bool
-    reason::String
-    steps::Int
-    cuts::Int
-    newton::Int
-    linear::Int
-    injected::Float64
-    brine_error::Float64
-    co2_error::Float64
-    time::Float64
-    bottom_hole::Vector{Float64}
-    rates::Vector{Float64}
-    seconds::Float64
-end
-
-Report(start, wells) = Report(false, "", 0, 0, 0, 0, 0.0, 0.0, 0.0, start, fill(NaN, wells), zeros(wells), 0.0)
-
-"""
-    simulate(model, state, schedule, start, stop; control = StepControl(), solver = CPRSolver())
+    simulate(model, state, schedule, start, stop; control = StepControl(), solver = CPRSolver(), sources = Sources(),
+             report_times = [], observe = (k, state, balance) -> nothing)
 
 Carry one member from `start` to `stop` [s]. Returns the new [`State`](@ref) and a [`Report`](@ref); after a failure the
-state is that of the last good step.
+state is that of the last good step. At each of the `report_times`, which increase in (start, stop], a step ends and
+`observe` is called with the number of the report, the state (to be copied, not kept) and its [`Balance`](@ref).
+
+Whatever the linear solver keeps from step to step is forgotten at report times and where rates change: with prescribed
+steps, a run that reports at t₁ and goes on to t₂ equals a run to t₁ and another one from there to t₂, bit for bit.
+
+Throws an `ArgumentError` before the first step when something cannot be: the state, the times, a rate without limit.
 """
 function simulate(m::Model, state::State, schedule::Schedule, start, stop; control = StepControl(),
-                  solver = CPRSolver())
+                  solver = CPRSolver(), sources = Sources(), report_times = Float64[],
+                  observe = (k, state, balance) -> nothing)
+    check_run(m.wells, schedule, sources, m.rock.active, start, stop, report_times)
     symbolic = SymbolicLU(m.pattern, nested_dissection(m.grid))
-    return simulate!(Workspace(solver, m.pattern, symbolic), m, state, schedule, Float64(start), Float64(stop), control)
+    return simulate!(Workspace(solver, m.pattern, symbolic), m, state, schedule, sources, Float64(start), Float64(stop),
+                     control, collect(Float64, report_times), observe)
 end
 
+"What members have in common, checked before any of them runs."
+function check_run(wells, schedule::Schedule, sources::Sources, active, start, stop, report_times)
+    (isfinite(start) && isfinite(stop) && stop > start) ||
+        throw(ArgumentError("stop = $stop: give a finite time in seconds after start = $start"))
+    check_times("report_times", report_times)
+    isempty(report_times) || (report_times[1] > start && report_times[end] <= stop) ||
+        throw(ArgumentError("report_times $(brief(report_times)): give times after start = $start, up to stop = $stop"))
+    check_perforations(wells, active)
+    check_schedule(wells, schedule)
+    check_sources(sources, active)
+    return nothing
+end
+
+# Brine and rock are compressible, so that even immobile brine can fill less of the pores than its residual: what a
+# swing of 100 bar does to it, and ten times what Newton leaves, are no errors of the start.
+saturation_slack(m::Model, control::StepControl) = 1e-9 + 10 * maximum(control.tolerance_residual) +
+    residual_brine(m.fluids) * (m.fluids.brine_compressibility + m.rock.compressibility) * 1e7
+
 "As [`simulate`](@ref), in a workspace that can be used again."
-function simulate!(ws::Workspace, m::Model, initial::State, schedule::Schedule, start::Float64, stop::Float64,
-                   control::StepControl)
+function simulate!(ws::Workspace, m::Model, initial::State, schedule::Schedule, sources::Sources, start::Float64,
+                   stop::Float64, control::StepControl, report_times::Vector{Float64}, observe::F) where {F}
     begun = time()
-    reset!(ws.linear)
-    state = copy(initial)
+    check_state(m, initial, saturation_slack(m, control))
+    state = prepared(m, initial)
+    before = masses(m, state)
     report = Report(start, length(m.wells))
-    t, dt, last = start, 0.0, -1.0
-    while t < stop
-        k = period(schedule, t)
-        finish = k < length(schedule.times) ? min(stop, schedule.times[k+1]) : stop
+    t, dt, last, next = start, 0.0, -1.0, 1
+    for finish in landings(start, stop, schedule.times, sources.times, report_times)
+        reset!(ws.linear)
+        now = t + same_time(t)
+        k = period(schedule, now)
         for w in eachindex(m.wells)
             ws.scheduled[w] = rate(schedule, w, k)
         end
-        total = sum(ws.scheduled)
-        first_step = initial_step(m, ws.scheduled, control)
+        set_period!(ws.sources, sources, now)
+        total = sum(ws.scheduled) + sum(ws.sources.co2) + sum(ws.sources.brine)
+        first_step = initial_step(m, state, ws, control)
         dt = total > last ? (last < 0 ? first_step : min(dt, first_step)) : dt
         last = total
         t, dt = run_period!(ws, m, state, t, finish, dt, control, report)
         t < finish && break
+        while next <= length(report_times) && report_times[next] <= finish + same_time(finish)
+            observe(next, state, Balance(m, before, state, report))
+            next += 1
+        end
     end
     report.converged = t >= stop
     report.time = t
-    brine_old, co2_old = masses(m, initial)
-    brine, co2 = masses(m, state)
-    report.brine_error = sum(brine .- brine_old)          # differences per cell first: sums of huge cells would cancel
-    report.co2_error = sum(co2 .- co2_old) - report.injected
+    balance = Balance(m, before, state, report)
+    report.brine_error, report.co2_error = balance.brine_error, balance.co2_error
     report.seconds = time() - begun
     return state, report
 end
 
+# A copy to work on: no CO2 where nothing takes part, and the largest saturation at least what there is now.
+function prepared(m::Model, initial::State)
+    state = copy(initial)
+    for i in eachindex(state.saturation)
+        m.rock.active[i] || (state.saturation[i] = state.maximum_saturation[i] = 0.0)
+    end
+    remember_maximum!(state)
+    return state
+end
+
+remember_maximum!(state::State) = (state.maximum_saturation .= max.(state.maximum_saturation, state.saturation); nothing)
+
 # Steps of one period of constant rates, from t to `finish`; the time reached is smaller when the member failed.
 function run_period!(ws::Workspace, m::Model, state::State, t, finish, dt, control::StepControl, report::Report)
+    isempty(control.ends) && return reach!(ws, m, state, t, finish, dt, control, report)
     while t < finish
-        left = finish - t
+        target = prescribed_end(control.ends, t, finish)
+        t, _ = reach!(ws, m, state, t, target, Inf, control, report)       # Inf: in one step, if it converges
+        t < target && break
+    end
+    return t, dt
+end
+
+# Steps of about dt from t to `target`.
+function reach!(ws::Workspace, m::Model, state::State, t, target, dt, control::StepControl, report::Report)
+    while t < target
+        left = target - t
         taken = dt >= left ? left : dt > 0.5 * left ? 0.5 * left : dt
         solved, newton, linear = newton_step!(ws, m, state, taken, control)
+        plausible = !solved || is_plausible(m, ws.trial)
+        push!(report.history, Attempt(t, taken, newton, linear, solved && plausible))
         report.newton += newton
         report.linear += linear
         if !solved
@@ -83,20 +116,26 @@ function run_period!(ws::Workspace, m::Model, state::State, t, finish, dt, contr
             end
             continue
         end
-        if !is_plausible(m, ws.trial)
-            report.reason = implausible(t + taken, ws.trial)
+        if !plausible
+            report.reason = implausible(t + taken, m, ws.trial)
             return t, dt
         end
-        copyto!(state.pressure, ws.trial.pressure)
-        copyto!(state.saturation, ws.trial.saturation)
-        copyto!(report.bottom_hole, ws.system.bottom_hole)
-        copyto!(report.rates, ws.system.rates)
-        report.injected += sum(ws.system.rates) * taken
-        report.steps += 1
-        t = taken == left ? finish : t + taken
+        accept!(ws, state, taken, report)
+        t = taken == left ? target : t + taken
         taken == dt && newton <= control.easy_newton && (dt = min(control.maximum, control.growth * dt))
     end
     return t, dt
+end
+
+function accept!(ws::Workspace, state::State, taken, report::Report)
+    copyto!(state, ws.trial)
+    remember_maximum!(state)
+    copyto!(report.bottom_hole, ws.system.bottom_hole)
+    copyto!(report.rates, ws.system.rates)
+    report.injected += (sum(ws.system.rates) + sum(ws.sources.co2)) * taken
+    report.injected_brine += sum(ws.sources.brine) * taken
+    report.steps += 1
+    return nothing
 end
 
 days(t) = round(t / 86400; sigdigits = 5)
@@ -106,25 +145,48 @@ failure(t, dt, cuts, newton, control::StepControl) = string(
     "no convergence at t = ", days(t), " days with a step of ", days(dt), " days after ", cuts, " cuts (",
     newton, " of ", control.max_newton, " Newton iterations in the last one)")
 
-# The exponential laws hold for small changes only. A rate that tight rock cannot take shows as a pressure far beyond
+# The laws of density hold for small changes only. A rate that tight rock cannot take shows as a pressure far beyond
 # them.
 function is_plausible(m::Model, state::State)
     f, rock = m.fluids, m.rock
     c = max(f.brine_compressibility, f.co2_compressibility, rock.compressibility)
-    return all(p -> c * abs(p - f.reference_pressure) <= 1, state.pressure)
+    return all(i -> !rock.active[i] || c * abs(state.pressure[i] - f.reference_pressure) <= 1,
+               eachindex(state.pressure))
 end
 
-implausible(t, state::State) = string(
-    "pressure between ", bars(minimum(state.pressure)), " and ", bars(maximum(state.pressure)), " bar at t = ", days(t),
-    " days is beyond the laws of density: the rock cannot take the rate, give the well a pressure_limit")
+function implausible(t, m::Model, state::State)
+    p = state.pressure[m.rock.active]
+    return string("pressure between ", bars(minimum(p)), " and ", bars(maximum(p)), " bar at t = ", days(t),
+                  " days is beyond the laws of density: the rock cannot take the rate, give the well a pressure_limit")
+end
 
-function initial_step(m::Model, scheduled, control::StepControl)
+# The time in which the pore space of a well's cells, or of a source's, is filled once.
+function initial_step(m::Model, state::State, ws::Workspace, control::StepControl)
     control.initial > 0 && return min(control.initial, control.maximum)
     step = control.maximum
     for (w, well) in enumerate(m.wells)
-        scheduled[w] > 0 || continue
+        mass_rate = min(ws.scheduled[w], accepted_rate(m, state, w))
+        mass_rate > 0 || continue
         volume = sum(m.pore_volume[i] for i in well.cells)
-        step = min(step, volume * m.fluids.co2_density / scheduled[w])
+        step = min(step, volume * m.fluids.co2_density / mass_rate)
+    end
+    for (s, i) in enumerate(ws.sources.cells)
+        volume_rate = ws.sources.co2[s] / m.fluids.co2_density + ws.sources.brine[s] / m.fluids.brine_density
+        volume_rate > 0 && (step = min(step, m.pore_volume[i] / volume_rate))
     end
     return max(step, control.minimum)
+end
+
+# What a well would inject now at its pressure limit [kg/s].
+function accepted_rate(m::Model, state::State, w)
+    well, f, total = m.wells[w], m.fluids, 0.0
+    isfinite(well.pressure_limit) || return Inf
+    column = co2_density(f, state.pressure[well.cells[1]])
+    for (j, i) in enumerate(well.cells)
+        p, S = state.pressure[i], state.saturation[i]
+        mobility = brine_mobility(f, S)[1] + co2_mobility(f, S, state.maximum_saturation[i])[1]
+        drawdown = well.pressure_limit + column * m.well_heights[w][j] - p
+        total += m.well_indices[w][j] * mobility * co2_density(f, p) * max(drawdown, 0.0)
+    end
+    return total
 end

@@ -12,8 +12,7 @@ function tiny_case()
 end
 
 precompile(run_case, (Dict{String,Any},))
-precompile(simulate!, (Workspace{CPRWorkspace}, Model{NoCapillarity}, State, Schedule, Float64, Float64, StepControl))
-precompile(newton_step!, (Workspace{CPRWorkspace}, Model{NoCapillarity}, State, Float64, StepControl))
+precompile(newton_step!, (Workspace{CPRWorkspace}, Model{NoCapillarity,Corey}, State, Float64, StepControl))
 precompile(SymbolicLU, (Pattern, Vector{Int}))
 
 if VERSION >= v"1.9" && ccall(:jl_generating_output, Cint, ()) == 1

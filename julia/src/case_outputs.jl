@@ -1,0 +1,76 @@
+# What `run_case` writes into its dictionary.
+
+"Fields and balances at report times, filled by several threads at once, each in its members."
+struct ReportArrays
+    shape::Tuple                      # of a field over reports and members, as the caller sees it
+    saturation::Array{Float64,3}      # cell, report, member
+    pressure::Array{Float64,3}
+    co2_pressure::Array{Float64,3}
+    balance::Array{Float64,3}         # quantity, report, member
+end
+
+function ReportArrays(shape, n, members, times)
+    empty(rows) = fill(NaN, rows, times, members)
+    grid = length(shape) == 1 ? (n,) : shape[1:end-1]
+    return ReportArrays((grid..., times, members), empty(n), empty(n), empty(n), empty(6))
+end
+
+function record!(r::ReportArrays, fluids::Fluids, active, m, k, state::State, balance::Balance)
+    for i in eachindex(state.pressure)
+        S, p = state.saturation[i], state.pressure[i]
+        r.saturation[i, k, m] = S
+        r.pressure[i, k, m] = p
+        r.co2_pressure[i, k, m] = active[i] ? p + capillary_pressure(fluids.capillarity, S)[1] : p
+    end
+    for q in 1:6
+        r.balance[q, k, m] = getfield(balance, q)
+    end
+    return nothing
+end
+
+function case_reports(r::ReportArrays)
+    outputs = Dict{String,Any}("report_saturation" => reshape(r.saturation, r.shape),
+                               "report_pressure" => reshape(r.pressure, r.shape),
+                               "report_co2_pressure" => reshape(r.co2_pressure, r.shape))
+    for (q, name) in enumerate(fieldnames(Balance))
+        outputs["report_$name"] = r.balance[q, :, :]
+    end
+    return outputs
+end
+
+function case_results(results, reports, shape, wells)
+    outputs = Dict{String,Any}()
+    for name in (:saturation, :pressure, :maximum_saturation)
+        field = Array{Float64}(undef, shape)
+        by_cell = reshape(field, :, length(results))
+        for (m, state) in enumerate(results)
+            by_cell[:, m] .= reports[m].converged ? getfield(state, name) : NaN
+        end
+        outputs[String(name)] = field
+    end
+    outputs["status"] = Int64[r.converged ? 0 : 1 for r in reports]
+    outputs["reason"] = join([r.reason for r in reports], '\n')
+    for (key, field) in (("steps", :steps), ("cuts", :cuts), ("newton_iterations", :newton),
+                         ("linear_iterations", :linear))
+        outputs[key] = Int64[getfield(r, field) for r in reports]
+    end
+    for (key, field) in (("injected_mass", :injected), ("injected_brine", :injected_brine),
+                         ("brine_error", :brine_error), ("co2_error", :co2_error), ("final_time", :time),
+                         ("seconds", :seconds))
+        outputs[key] = Float64[getfield(r, field) for r in reports]
+    end
+    outputs["bottom_hole_pressure"] = Float64[reports[m].bottom_hole[w] for w in 1:wells, m in eachindex(reports)]
+    outputs["well_rate"] = Float64[reports[m].rates[w] for w in 1:wells, m in eachindex(reports)]
+    return merge!(outputs, case_history(reports))
+end
+
+function case_history(reports)
+    attempts = reduce(vcat, [r.history for r in reports])
+    outputs = Dict{String,Any}("history_count" => Int64[length(r.history) for r in reports],
+                               "history_time" => Float64[a.time for a in attempts],
+                               "history_step" => Float64[a.length for a in attempts])
+    for name in (:newton, :linear, :accepted)
+        outputs["history_$name"] = Int64[getfield(a, name) for a in attempts]
+    end
+    return outputs
+end
