@@ -17,7 +17,17 @@ from seisflow.analysis.open_loop import OpenLoop
 from seisflow.config import Study
 from seisflow.data import Section, load_section
 from seisflow.dynamics.julia import JuliaEngine
-from seisflow.dynamics.two_phase import BrooksCorey, Fluids, Rock, Schedule, StepControl, TwoPhaseFlow, Well
+from seisflow.dynamics.two_phase import (
+    BrooksCorey,
+    BrooksCoreyCurves,
+    Fluids,
+    Rock,
+    Schedule,
+    StepControl,
+    TwoPhaseFlow,
+    VanGenuchtenCurves,
+    Well,
+)
 from seisflow.errors import InputError
 from seisflow.grid import Grid, average
 from seisflow.observation.base import Observation
@@ -79,6 +89,11 @@ def _prior(study: Study, section: Section, grid: Grid) -> PermeabilityPrior:
 def _fluids(study: Study) -> Fluids:
     f = study.fluids
     entry = f.capillary_entry_pressure_bar * BAR
+    curves = {
+        "corey": None,
+        "brooks_corey": BrooksCoreyCurves(f.pore_size_index),
+        "van_genuchten": VanGenuchtenCurves(f.van_genuchten_m),
+    }
     return Fluids(
         brine_density=f.brine_density_kg_per_m3,
         co2_density=f.co2_density_kg_per_m3,
@@ -91,7 +106,11 @@ def _fluids(study: Study) -> Fluids:
         co2_exponent=f.co2_corey_exponent,
         brine_residual=f.brine_residual,
         co2_residual=f.co2_residual,
-        capillarity=BrooksCorey(entry) if entry > 0 else None,
+        capillarity=BrooksCorey(entry, f.pore_size_index) if entry > 0 else None,
+        brine_density_law=f.brine_density_law,
+        co2_density_law=f.co2_density_law,
+        relative_permeability=curves[f.relative_permeability],
+        land_coefficient=f.land_coefficient,
     )
 
 
@@ -114,7 +133,7 @@ def _dynamics(study: Study, grid: Grid, engine: JuliaEngine) -> TwoPhaseFlow:
         _fluids(study),
         well,
         Schedule(times, rates),
-        StepControl(maximum=study.solver.max_step_days * DAY),
+        StepControl(maximum=study.solver.max_step_days * DAY, solver=study.solver.linear_solver),
         engine=engine,
     )
 

@@ -28,6 +28,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Method = Literal["open_loop", "enkf", "flow"]
 Modality = Literal["seismic", "wells"]
+DensityLaw = Literal["exponential", "linear", "quadratic"]
 
 
 class _Table(BaseModel):
@@ -94,23 +95,36 @@ class FluidsTable(_Table):
     reference_pressure_bar: Positive = 150.0
     """Where the densities hold."""
     co2_compressibility_per_bar: NonNegative = 1e-4
-    """c in ρ = ρ_ref exp(c (p − p_ref))."""
+    """c in ρ = ρ_ref exp(c (p − p_ref)), or as the law says."""
     brine_compressibility_per_bar: NonNegative = 1e-6
+    """The same for brine."""
+    co2_density_law: DensityLaw = "exponential"
+    """ρ/ρ_ref with X = c (p − p_ref): ``"exponential"`` e^X, ``"linear"`` 1 + X, ``"quadratic"`` 1 + X + X²/2."""
+    brine_density_law: DensityLaw = "exponential"
     """The same for brine."""
     co2_viscosity_Pa_s: Positive = 1e-4  # noqa: N815
     """Dynamic viscosity."""
     brine_viscosity_Pa_s: Positive = 1e-3  # noqa: N815
     """Dynamic viscosity."""
-    co2_corey_exponent: Positive = 2.0
-    """Exponent of the relative permeability."""
-    brine_corey_exponent: Positive = 2.0
-    """Exponent of the relative permeability."""
+    relative_permeability: Literal["corey", "brooks_corey", "van_genuchten"] = "corey"
+    """Curves: powers (``"corey"``), Brooks–Corey with Burdine, van Genuchten with Mualem."""
+    co2_corey_exponent: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 2.0
+    """Exponent of the relative permeability; of Corey's curves only."""
+    brine_corey_exponent: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 2.0
+    """Exponent of the relative permeability; of Corey's curves only."""
+    pore_size_index: Positive = 2.0
+    """λ of Brooks and Corey, in their relative permeability and capillary pressure."""
+    van_genuchten_m: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """m of van Genuchten's relative permeability."""
     co2_residual: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Saturation below which CO2 does not move."""
     brine_residual: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Saturation below which brine does not move; CO2 saturation stays below 1 minus this."""
     capillary_entry_pressure_bar: NonNegative = 0.0
     """Entry pressure of the Brooks–Corey capillary pressure; 0: none."""
+    land_coefficient: Positive | None = None
+    """Land's C: CO2 that retreats leaves S_max/(1 + C S_max) behind; left out: no trapping. The members' S_max begins
+    with their saturation at every survey, because an analysis changes their past."""
 
 
 class InjectionTable(_Table):
@@ -137,6 +151,8 @@ class SolverTable(_Table):
 
     max_step_days: Positive = 20.0
     """Longest time step; it sets the accuracy in time (backward Euler, first order)."""
+    linear_solver: Literal["auto", "cpr", "direct"] = "auto"
+    """Factorisation (``"direct"``), preconditioned GMRES (``"cpr"``), or whichever suits the grid."""
 
 
 class SurveysTable(_Table):

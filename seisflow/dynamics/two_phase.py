@@ -3,7 +3,8 @@ r"""Two-phase flow of CO2 (n) and brine (w): the dynamics of a storage site, sol
     ∂/∂t(φ ρ_α S_α) + ∇·(ρ_α v_α) = q_α,   v_α = −K k_rα/μ_α (∇p_α − ρ_α g ∇z),   p_n = p_w + p_c(S_w)
 
 State: CO2 saturation S and brine pressure p. Parameter, per member: horizontal permeability K. Finite volumes, fully
-implicit. The parts of a case are in :mod:`seisflow.dynamics.reservoir` and can be imported from here.
+implicit. The parts of a case (rock, fluids, curves, wells, steps) are in files of their own and can be imported from
+here.
 
 This module describes and checks a case; the numbers are made by ``TwoPhaseFlow.run_case`` through an engine
 (:class:`seisflow.dynamics.julia.JuliaEngine`), whose members run in parallel and fail alone.
@@ -12,92 +13,61 @@ This module describes and checks a case; the numbers are made by ``TwoPhaseFlow.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.dynamics.base import Dynamics
-from seisflow.dynamics.reservoir import (
-    BrooksCorey,
-    Fluids,
-    Rock,
-    Schedule,
-    StepControl,
-    Value,
-    VanGenuchten,
-    Well,
-    require,
-)
+from seisflow.dynamics.capillarity import BrooksCorey, TabulatedCapillarity, VanGenuchten
+from seisflow.dynamics.case import describe_case
+from seisflow.dynamics.checks import increasing, require
+from seisflow.dynamics.curves import BrooksCoreyCurves, TabulatedCurves, VanGenuchtenCurves
+from seisflow.dynamics.engine import Engine, Value
+from seisflow.dynamics.fluids import DensityLaw, Fluids
+from seisflow.dynamics.hydrostatic import hydrostatic_column
+from seisflow.dynamics.results import Attempt, MemberReport, Trajectory, read_reports, read_trajectory
+from seisflow.dynamics.rock import Rock
+from seisflow.dynamics.stepping import StepControl
+from seisflow.dynamics.wells import Schedule, Source, Well
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError, SimulationError
 from seisflow.grid import Grid
-from seisflow.units import ATMOSPHERE, GRAVITY
+from seisflow.units import BAR
 
 __all__ = [
+    "Attempt",
     "BrooksCorey",
+    "BrooksCoreyCurves",
+    "DensityLaw",
     "Engine",
     "Fluids",
     "MemberReport",
     "Rock",
     "Schedule",
+    "Source",
     "StepControl",
+    "TabulatedCapillarity",
+    "TabulatedCurves",
+    "Trajectory",
     "TwoPhaseFlow",
     "VanGenuchten",
+    "VanGenuchtenCurves",
     "Well",
 ]
 
+Progress = Callable[[int, int], None]
 
-class Engine(Protocol):
-    """What calls a function of the Julia package on named arrays (:class:`seisflow.dynamics.julia.JuliaEngine`)."""
-
-    def call(
-        self, function: str, inputs: Mapping[str, Value], progress: Callable[[int, int], None] | None, total: int, /
-    ) -> dict[str, Any]:
-        """Call ``function`` with the inputs and return its named results; ``progress(done, total)`` counts members."""
-
-
-@dataclass(frozen=True)
-class MemberReport:
-    """What happened to one member on its way.
-
-    Parameters
-    ----------
-    converged, reason
-        Whether it arrived, and why not.
-    steps, cuts, newton_iterations, linear_iterations
-        Steps taken, steps repeated, iterations (those of repeated steps included).
-    injected_mass
-        CO2 that the wells injected [kg].
-    brine_error, co2_error
-        Change of mass in place minus mass injected [kg].
-    final_time
-        Time reached [s].
-    bottom_hole_pressure, well_rate
-        Of every well in the last step [Pa], [kg/s]; the pressure of a shut well is not-a-number.
-    seconds
-        Time the computation took [s].
-    """
-
-    converged: bool
-    reason: str
-    steps: int
-    cuts: int
-    newton_iterations: int
-    linear_iterations: int
-    injected_mass: float
-    brine_error: float
-    co2_error: float
-    final_time: float
-    bottom_hole_pressure: tuple[float, ...]
-    well_rate: tuple[float, ...]
-    seconds: float
+PRESSURE_SWING = 100 * BAR
+"""Change of pressure whose effect on brine at its residual is not taken for wrong input."""
 
 
 class TwoPhaseFlow(Dynamics):
     """Two-phase flow on a grid, for ensembles with ``saturation``, ``pressure`` and ``permeability``.
+
+    Where the fluids have a Land coefficient, an ensemble may also carry ``maximum_saturation``, the largest saturation
+    each cell has had; without it the history begins with the saturation. :meth:`advance` returns it.
 
     Parameters
     ----------
@@ -106,19 +76,21 @@ class TwoPhaseFlow(Dynamics):
     rock, fluids
         What does not differ between members.
     wells
-        One well or several.
+        One well or several, or none.
     schedule
-        Rates of the wells.
+        Rates of the wells; ``None`` when there is no well.
     steps
         Time stepping; default :class:`StepControl`.
+    sources
+        Mass that appears in single cells, without a well.
     engine
         What runs the Julia package.
 
     Raises
     ------
     InputError
-        When parts do not fit together: a well outside the grid, rates for another number of wells, a porosity of
-        another shape.
+        When parts do not fit together: a well or a source outside the grid or in an inactive cell, rates for another
+        number of wells, an infinite rate without a pressure limit, a field of the rock of another shape.
     """
 
     def __init__(
@@ -126,9 +98,10 @@ class TwoPhaseFlow(Dynamics):
         grid: Grid,
         rock: Rock,
         fluids: Fluids,
-        wells: Well | Sequence[Well],
-        schedule: Schedule,
+        wells: Well | Sequence[Well] = (),
+        schedule: Schedule | None = None,
         steps: StepControl | None = None,
+        sources: Source | Sequence[Source] = (),
         *,
         engine: Engine,
     ) -> None:
@@ -138,53 +111,16 @@ class TwoPhaseFlow(Dynamics):
         self.wells = (wells,) if isinstance(wells, Well) else tuple(wells)
         self.schedule = schedule
         self.steps = StepControl() if steps is None else steps
+        self.sources = (sources,) if isinstance(sources, Source) else tuple(sources)
         self.engine = engine
         self.reports: tuple[MemberReport, ...] = ()
-        """Reports of the members of the last :meth:`advance`."""
-        porosity = np.shape(rock.porosity)
-        require(porosity in ((), grid.shape), "rock.porosity.shape", porosity, f"give one number or shape {grid.shape}")
-        rates = np.shape(schedule.rates)
-        remedy = f"give one column of rates for each of the {len(self.wells)} wells"
-        require(not self.wells or rates[1] == len(self.wells), "schedule.rates", rates, remedy)
-        self._case = self._describe()
-
-    def _describe(self) -> dict[str, Value]:
-        """Inputs of ``run_case`` that do not change between calls."""
-        grid, shape = self.grid, self.grid.shape
-        flat = grid.ndim == 2
-        case: dict[str, Value] = {
-            "shape": np.array((shape[0], 1, shape[1]) if flat else shape, np.int64),
-            "spacing": np.array((grid.spacing[0], grid.thickness, grid.spacing[1]) if flat else grid.spacing, float),
-            "top": grid.origin[-1],
-            "gravity": GRAVITY,
-            "porosity": np.ascontiguousarray(self.rock.porosity, np.float64).reshape(-1),
-            "kv_over_kh": self.rock.kv_over_kh,
-            "rock_compressibility": self.rock.compressibility,
-            "rock_reference_pressure": self.rock.reference_pressure,
-            "edge_multiplier": self.rock.edge_multiplier,
-            **self.fluids.arrays(),
-            **self.steps.arrays(),
-        }
-        if self.wells:
-            cells = [well.cells(grid) for well in self.wells]
-            limits = [math.inf if well.pressure_limit is None else well.pressure_limit for well in self.wells]
-            case |= {
-                "well_cells": np.array([cell for of_well in cells for cell in of_well], np.int64),
-                "well_of_cell": np.array([w for w, of_well in enumerate(cells) for _ in of_well], np.int64),
-                "well_radius": np.array([well.radius for well in self.wells], float),
-                "well_skin": np.array([well.skin for well in self.wells], float),
-                "well_pressure_limit": np.array(limits, float),
-                "schedule_times": np.asarray(self.schedule.times),
-                "schedule_rates": np.asarray(self.schedule.rates),
-            }
-        return case
+        """Reports of the members of the last :meth:`advance` or :meth:`forward`."""
+        self._case = describe_case(grid, rock, fluids, self.wells, schedule, self.steps, self.sources)
 
     def initial_state(self, members: int) -> Ensemble:
-        """The state at time 0 that stays at rest: no CO2, brine in equilibrium.
+        """The state at time 0 that stays at rest: no CO2, brine in the simulator's own hydrostatic equilibrium.
 
-        The pressure solves the discrete balance of the simulator, p_{k+1} − p_k = ½ (ρ_k + ρ_{k+1}) g Δz, hanging on
-        the atmosphere at depth 0, so that nothing moves when nothing is injected. With brine of constant density it
-        is the atmosphere plus ρ g z.
+        Inactive cells have no CO2 and the pressure of their depth, too.
 
         Parameters
         ----------
@@ -192,25 +128,11 @@ class TwoPhaseFlow(Dynamics):
             Number of members M, all alike.
         """
         require(members >= 1, "members", members, "give at least one")
-        column = np.empty(self.grid.shape[-1])
-        above, height = ATMOSPHERE, self.grid.origin[-1] + 0.5 * self.grid.spacing[-1]
-        for k in range(column.size):
-            head = 0.5 * GRAVITY * height
-            upper = float(self.fluids.brine_density_at(above))
-            below = above + 2 * head * upper
-            for _ in range(50):  # a contraction with factor ½ c ρ g Δz ≪ 1
-                following = above + head * (upper + float(self.fluids.brine_density_at(below)))
-                if abs(following - below) <= np.spacing(following):
-                    break
-                below = following
-            column[k] = above = below
-            height = self.grid.spacing[-1]
         shape = (members, *self.grid.shape)
-        return Ensemble({"saturation": np.zeros(shape), "pressure": np.broadcast_to(column, shape).copy()}, 0.0)
+        pressure = np.broadcast_to(hydrostatic_column(self.grid, self.fluids), shape).copy()
+        return Ensemble({"saturation": np.zeros(shape), "pressure": pressure}, 0.0)
 
-    def advance(
-        self, ensemble: Ensemble, start: float, stop: float, progress: Callable[[int, int], None] | None = None
-    ) -> Ensemble:
+    def advance(self, ensemble: Ensemble, start: float, stop: float, progress: Progress | None = None) -> Ensemble:
         return self.advance_with_report(ensemble, start, stop, progress)[0]
 
     def advance_with_report(
@@ -218,7 +140,7 @@ class TwoPhaseFlow(Dynamics):
         ensemble: Ensemble,
         start: float,
         stop: float,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
         *,
         raise_on_failure: bool = False,
     ) -> tuple[Ensemble, list[MemberReport]]:
@@ -227,8 +149,8 @@ class TwoPhaseFlow(Dynamics):
         Parameters
         ----------
         ensemble
-            Fields ``saturation``, ``pressure`` [Pa] and ``permeability`` (horizontal [m²]), each ``(M, *grid.shape)``;
-            others are handed on.
+            Fields ``saturation``, ``pressure`` [Pa] and ``permeability`` (horizontal, K_x [m²]), each
+            ``(M, *grid.shape)``; others are handed on.
         start, stop
             Times [s] on the clock of the schedule.
         progress
@@ -243,81 +165,139 @@ class TwoPhaseFlow(Dynamics):
         SimulationError
             When a member failed, if asked for.
         """
-        fields = self._check(ensemble, start, stop)
-        inputs: dict[str, Value] = {**self._case, **fields, "start": float(start), "stop": float(stop)}
-        outputs = self.engine.call("run_case", inputs, progress, ensemble.size)
-        reports = _reports(outputs, ensemble.size, len(self.wells))
-        self.reports = tuple(reports)
-        failed = [f"member {m}: {report.reason}" for m, report in enumerate(reports) if not report.converged]
+        inputs = self._state(ensemble) | {"permeability": self._permeability(*_take(ensemble, "permeability"))}
+        outputs = self._run(inputs, ensemble.size, start, stop, progress)
+        failed = [f"member {m}: {report.reason}" for m, report in enumerate(self.reports) if not report.converged]
         if failed and raise_on_failure:
             raise SimulationError(f"{len(failed)} of {ensemble.size} members failed.\n" + "\n".join(failed))
+        names = ["saturation", "pressure"] + (["maximum_saturation"] if self.fluids.land_coefficient else [])
         shape = (ensemble.size, *self.grid.shape)
-        after = {name: np.asarray(outputs[name], np.float64).reshape(shape) for name in ("saturation", "pressure")}
-        return ensemble.replace(time=float(stop), **after), reports
+        after = {name: np.asarray(outputs[name], np.float64).reshape(shape) for name in names}
+        return ensemble.replace(time=float(stop), **after), list(self.reports)
 
-    def _check(self, ensemble: Ensemble, start: float, stop: float) -> dict[str, NDArray[np.float64]]:
+    def forward(
+        self,
+        permeability: NDArray[np.floating],
+        times: Sequence[float] | NDArray,
+        start: Ensemble | None = None,
+        progress: Progress | None = None,
+    ) -> Trajectory:
+        """States, masses and their errors at many times, for one permeability per member.
+
+        Parameters
+        ----------
+        permeability
+            K_x [m²], ``(M, *grid.shape)``.
+        times
+            Report times [s] on the clock of the schedule, increasing, after the start, ``(T,)``. Steps land on them;
+            the last one ends the run.
+        start
+            Where to begin: an ensemble of M members with ``saturation`` and ``pressure``, at its own time; ``None``:
+            :meth:`initial_state` at time 0.
+        progress
+            Called with (finished, total) members.
+
+        Returns
+        -------
+        Trajectory
+            Not-a-number from the failure on where a member failed; its report says why.
+
+        Raises
+        ------
+        InputError
+            When times do not increase or lie before the start, an array has another shape, or values that cannot be.
+        """
+        K = np.asarray(permeability)
+        remedy = f"it must be (members, {', '.join(map(str, self.grid.shape))})"
+        require(K.ndim == self.grid.ndim + 1 and K.shape[0] >= 1, "permeability.shape", K.shape, remedy)
+        state = self.initial_state(K.shape[0]) if start is None else start
+        remedy = f"permeability has {K.shape[0]} members: give as many"
+        require(state.size == K.shape[0], "start.size", state.size, remedy)
+        reports = increasing("times", times, "report times in seconds")
         require(
-            math.isfinite(start) and math.isfinite(stop) and stop > start,
-            "stop",
-            stop,
-            f"it must be after start = {start}",
+            reports[0] > state.time, "times", float(reports[0]), f"every time must be after the start, {state.time:g} s"
         )
-        shape = (ensemble.size, *self.grid.shape)
-        fields = {}
-        for name in ("saturation", "pressure", "permeability"):
-            require(name in ensemble, "ensemble", ensemble.names, f"add the field {name!r}")
-            array = np.ascontiguousarray(ensemble[name], np.float64)
-            require(array.shape == shape, f"ensemble[{name!r}].shape", array.shape, f"it must be {shape}")
-            fields[name] = array
-        allowed: dict[str, tuple[Callable[[NDArray], NDArray], str]] = {
-            "saturation": (lambda a: (a >= 0) & (a <= 1), "give values between 0 and 1"),
-            "pressure": (np.isfinite, "give finite pressures in Pa (replace members that failed before)"),
-            "permeability": (lambda a: np.isfinite(a) & (a > 0), "give positive permeabilities in m²"),
-        }
-        for name, (test, remedy) in allowed.items():
-            good = test(fields[name])
-            if not good.all():
-                where = tuple(int(i) for i in np.argwhere(~good)[0])
-                raise InputError(f"ensemble[{name!r}]{list(where)}", float(fields[name][where]), remedy)
-        return fields
+        inputs = self._state(state) | {"permeability": self._permeability(K, "permeability")}
+        inputs["report_times"] = reports
+        outputs = self._run(inputs, K.shape[0], state.time, float(reports[-1]), progress)
+        if self.fluids.land_coefficient is None:
+            outputs.pop("maximum_saturation", None)
+        return read_trajectory(outputs, reports, K.shape[0], self.grid.shape, self.reports)
+
+    def masses(self, ensemble: Ensemble) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mass of brine and of CO2 in place in every member [kg], two arrays ``(M,)``.
+
+        Cells with multiplied pore volume count with all of it, inactive ones do not.
+        """
+        S, p = np.asarray(ensemble["saturation"], np.float64), np.asarray(ensemble["pressure"], np.float64)
+        pores = self.rock.capacity(self.grid) * np.exp(self.rock.compressibility * (p - self.rock.reference_pressure))
+        S = S if self.rock.active is None else np.where(self.rock.active, S, 0.0)
+        brine = pores * self.fluids.brine_density_at(p) * (1 - S)
+        co2 = pores * self.fluids.co2_density_at(self.fluids.co2_pressure(S, p)) * S
+        return brine.reshape(len(S), -1).sum(axis=1), co2.reshape(len(S), -1).sum(axis=1)
 
     def mass(self, ensemble: Ensemble) -> NDArray[np.float64]:
-        """Mass of CO2 in place in every member [kg], ``(M,)``, edge cells with their multiplied pore volume included."""
-        S, p = np.asarray(ensemble["saturation"], np.float64), np.asarray(ensemble["pressure"], np.float64)
-        capillarity = self.fluids.capillarity
-        p_co2 = p if capillarity is None else p + capillarity.pressure(S, self.fluids.brine_residual)
-        edge = np.zeros(self.grid.shape, bool)
-        for axis in range(self.grid.ndim - 1):
-            if axis == 0 or self.grid.shape[axis] > 1:  # a slab one cell thick has no edges in y
-                np.moveaxis(edge, axis, 0)[[0, -1]] = True
-        volume = self.grid.cell_volume * np.asarray(self.rock.porosity, np.float64)
-        volume = volume * np.where(edge, self.rock.edge_multiplier, 1.0)
-        pores = volume * np.exp(self.rock.compressibility * (p - self.rock.reference_pressure))
-        cells = pores * self.fluids.co2_density_at(p_co2) * S
-        return cells.reshape(len(cells), -1).sum(axis=1)
+        """Mass of CO2 in place in every member [kg], ``(M,)``, as :meth:`masses` counts it."""
+        return self.masses(ensemble)[1]
+
+    def _run(
+        self, inputs: dict[str, Value], members: int, start: float, stop: float, progress: Progress | None
+    ) -> dict[str, Any]:
+        """Send a checked state to the engine; the reports are kept."""
+        good = math.isfinite(start) and math.isfinite(stop) and stop > start
+        require(good, "stop", stop, f"it must be after start = {start}")
+        case = {**self._case, **inputs, "start": float(start), "stop": float(stop)}
+        outputs = self.engine.call("run_case", case, progress, members)
+        self.reports = read_reports(outputs, members, len(self.wells))
+        return outputs
+
+    def _state(self, ensemble: Ensemble) -> dict[str, Value]:
+        """Saturation and pressure for the engine, checked; no CO2 in inactive cells."""
+        fields: dict[str, NDArray[np.float64]] = {}
+        residual = 1 - self.fluids.highest_saturation
+        # immobile brine shrinks under pressure and Newton stops early: our own results must pass (Julia's bound)
+        shrinking = residual * (self.rock.compressibility + self.fluids.brine_compressibility) * PRESSURE_SWING
+        highest = min(1.0, 1 - residual + shrinking + 10 * float(np.max(self.steps.tolerance_residual)) + 1e-9)
+        remedy = f"give values from 0 to 1 - S_wr = {1 - residual:g} (members that failed must be replaced)"
+        names = ["saturation"]
+        if self.fluids.land_coefficient and "maximum_saturation" in ensemble:
+            names.append("maximum_saturation")
+        for name in names:
+            S = self._field(*_take(ensemble, name), lambda a: (a >= 0) & (a <= highest), remedy)
+            fields[name] = S if self.rock.active is None else np.where(self.rock.active, S, 0.0)
+        if len(names) == 2:  # an analysis may have moved the saturation beyond its history
+            fields["maximum_saturation"] = np.maximum(fields["maximum_saturation"], fields["saturation"])
+        remedy = "give finite pressures in Pa (members that failed must be replaced)"
+        fields["pressure"] = self._field(*_take(ensemble, "pressure"), np.isfinite, remedy, everywhere=True)
+        return dict(fields)
+
+    def _permeability(self, array: NDArray[np.floating], called: str) -> NDArray[np.float64]:
+        remedy = "give positive permeabilities in m²"
+        return self._field(array, called, lambda a: np.isfinite(a) & (a > 0), remedy)
+
+    def _field(
+        self,
+        array: NDArray[np.floating],
+        called: str,
+        test: Callable[[NDArray], NDArray],
+        remedy: str,
+        *,
+        everywhere: bool = False,
+    ) -> NDArray[np.float64]:
+        """A field ``(M, *grid.shape)`` in float64 whose active cells (or all) pass a test."""
+        values: NDArray[np.float64] = np.ascontiguousarray(array, np.float64)
+        good_shape = values.shape[1:] == self.grid.shape and values.ndim == self.grid.ndim + 1
+        require(good_shape, f"{called}.shape", values.shape, f"it must be {('members', *self.grid.shape)}")
+        good = test(values)
+        if self.rock.active is not None and not everywhere:
+            good = good | ~self.rock.active
+        if not good.all():
+            where = tuple(int(i) for i in np.argwhere(~good)[0])
+            raise InputError(f"{called}{list(where)}", float(values[where]), remedy)
+        return values
 
 
-def _reports(outputs: Mapping[str, Any], members: int, wells: int) -> list[MemberReport]:
-    """The named arrays of ``run_case``, one report per member."""
-    reasons = str(outputs["reason"]).split("\n")
-    by_well = {
-        name: np.asarray(outputs[name]).reshape(members, wells) for name in ("bottom_hole_pressure", "well_rate")
-    }
-    return [
-        MemberReport(
-            converged=int(outputs["status"][m]) == 0,
-            reason=reasons[m],
-            steps=int(outputs["steps"][m]),
-            cuts=int(outputs["cuts"][m]),
-            newton_iterations=int(outputs["newton_iterations"][m]),
-            linear_iterations=int(outputs["linear_iterations"][m]),
-            injected_mass=float(outputs["injected_mass"][m]),
-            brine_error=float(outputs["brine_error"][m]),
-            co2_error=float(outputs["co2_error"][m]),
-            final_time=float(outputs["final_time"][m]),
-            bottom_hole_pressure=tuple(map(float, by_well["bottom_hole_pressure"][m])),
-            well_rate=tuple(map(float, by_well["well_rate"][m])),
-            seconds=float(outputs["seconds"][m]),
-        )
-        for m in range(members)
-    ]
+def _take(ensemble: Ensemble, name: str) -> tuple[NDArray, str]:
+    """A field and what an error about it calls it."""
+    require(name in ensemble, "ensemble", ensemble.names, f"add the field {name!r}")
+    return ensemble[name], f"ensemble[{name!r}]"
