@@ -58,7 +58,7 @@ struct TabulatedCapillarity
         0 <= saturation[1] && saturation[end] <= 1 ||
             throw(ArgumentError("capillary_saturation $(brief(saturation)): give CO2 saturations from 0 to 1"))
         all(>=(0), pressure) && never_falls(pressure) ||
-            throw(ArgumentError("capillary_table $(brief(pressure)): give pressures of 0 or more that never fall with CO2"))
+            throw(ArgumentError("capillary_table $(brief(pressure)): give 0 Pa or more, never falling with CO2"))
         return new(table)
     end
 end
@@ -70,16 +70,14 @@ capillary_pressure(c::TabulatedCapillarity, S) = lookup(c.table, S)
     width = 1 - c.residual_brine
     Se = min((1 - S - c.residual_brine) / width, 1.0)
     knot = max(Se, DRY)
-    # most cells hold no CO2 at all: no power for them, and a cheap one for the usual λ = 2
-    factor = knot == 1 ? 1.0 : c.pore_size_index == 2 ? 1 / sqrt(knot) : knot^(-1 / c.pore_size_index)
-    value = c.entry_pressure * factor
+    value = c.entry_pressure * (knot == 1 ? 1.0 : power(knot, -1 / c.pore_size_index))    # most cells hold no CO2
     slope = -value / (c.pore_size_index * knot)          # dp_c/dS_e
     return value + slope * (Se - knot), -slope / width
 end
 
 function van_genuchten(scale, m, Se)
-    a = Se^(-1 / m)
-    b = (a - 1)^(-m)
+    a = power(Se, -1 / m)
+    b = power(a - 1, -m)
     return scale * (a - 1) * b, -scale * (1 - m) / m * a * b / Se
 end
 

@@ -57,7 +57,8 @@ end
 
 function run_case(inputs::AbstractDict{String}, g::Grid, fluids::Fluids)
     n = ncells(g)
-    permeability, saturation, pressure = (by_member(inputs, key, g) for key in ("permeability", "saturation", "pressure"))
+    permeability, saturation = by_member(inputs, "permeability", g), by_member(inputs, "saturation", g)
+    pressure = by_member(inputs, "pressure", g)
     M = size(saturation, 2)
     highest = haskey(inputs, "maximum_saturation") ? by_member(inputs, "maximum_saturation", g) : saturation
     size(pressure, 2) == size(permeability, 2) == size(highest, 2) == M ||

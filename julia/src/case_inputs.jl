@@ -100,9 +100,10 @@ end
 
 function case_wells(inputs, g::Grid)
     haskey(inputs, "well_cells") || return Well[]
-    cells, owner, count = case_cells(inputs, "well_cells", g), Int.(vec(inputs["well_of_cell"])), length(inputs["well_radius"])
+    cells, owner = case_cells(inputs, "well_cells", g), Int.(vec(inputs["well_of_cell"]))
+    count = length(inputs["well_radius"])
     length(owner) == length(cells) && all(w -> 0 <= w < count, owner) || throw(ArgumentError(
-        "well_of_cell $(brief(owner)): give the well, from 0 to $(count - 1), of each of the $(length(cells)) well_cells"))
+        "well_of_cell $(brief(owner)): give a well from 0 to $(count - 1) for each of the $(length(cells)) well_cells"))
     return [Well(cells[owner.==w-1]; radius = inputs["well_radius"][w], skin = inputs["well_skin"][w],
                  pressure_limit = inputs["well_pressure_limit"][w]) for w in 1:count]
 end
@@ -116,7 +117,8 @@ end
 function case_sources(inputs, g::Grid)
     haskey(inputs, "source_cells") || return Sources()
     cells, times = case_cells(inputs, "source_cells", g), vector(inputs, "source_times")
-    rates(key) = haskey(inputs, key) ? by_time(inputs, key, length(cells), length(times)) : zeros(length(cells), length(times))
+    none = zeros(length(cells), length(times))
+    rates(key) = haskey(inputs, key) ? by_time(inputs, key, length(cells), length(times)) : none
     return Sources(cells, times, rates("source_co2"), rates("source_brine"))
 end
 

@@ -2,7 +2,7 @@
 #
 #   exponential   ρ = ρ_ref exp(X)               c is the compressibility at every pressure
 #   linear        ρ = ρ_ref (1 + X)              what a table of 1/B against pressure says between two of its rows
-#   quadratic     ρ = ρ_ref (1 + X + X²/2)       the first terms of the exponential, as in decks for black-oil simulators
+#   quadratic     ρ = ρ_ref (1 + X + X²/2)       the first terms of the exponential, as black-oil simulators have it
 
 @enum DensityLaw exponential_density linear_density quadratic_density
 

@@ -84,12 +84,15 @@ struct TabulatedCurves
     end
 end
 
-# x^n; the first integers are the usual case and much cheaper than a general power.
+# x^n; the usual powers are much cheaper than a general one.
 @inline function power(x, n)
     n == 2 && return x * x
     n == 3 && return x * x * x
     n == 4 && return (x * x) * (x * x)
     n == 1 && return x
+    n == 0.5 && return sqrt(x)
+    n == -0.5 && return 1 / sqrt(x)
+    n == -2 && return 1 / (x * x)
     return x^n
 end
 
@@ -117,8 +120,8 @@ const CHORD = 1e-6
 end
 
 @inline function mualem_brine(m, x)
-    a = x^(1 / m)
-    b = (1 - a)^m
+    a = power(x, 1 / m)
+    b = power(1 - a, m)
     root = sqrt(x)
     k = root * (1 - b)^2
     return k, 0.5 * k / x + 2 * root * (1 - b) * b / (1 - a) * a / x
@@ -132,7 +135,7 @@ end
 
 @inline function mualem_co2(m, x)
     Se = 1 - x
-    a = Se^(1 / m)
+    a = power(Se, 1 / m)
     b = power(1 - a, 2m)
     root = sqrt(x)
     k = root * b

@@ -1,12 +1,12 @@
 """
-    Rock(porosity, permeability; ky_over_kx = 1.0, kv_over_kh = 1.0, compressibility = 0.0, reference_pressure = 150e5,
-         edge_multiplier = 1.0, pore_volume_multiplier = 1.0, active = true)
+    Rock(porosity, permeability; ky_over_kx = 1.0, kv_over_kh = 1.0, compressibility = 0.0,
+         reference_pressure = 150e5, edge_multiplier = 1.0, pore_volume_multiplier = 1.0, active = true)
 
 The rock of one member. What is said to be a number or one per cell is kept as one per cell.
 
 - `porosity` φ at the reference pressure, one value per cell.
-- `permeability` K along x [m²], one value per cell; `ky_over_kx` times it along y, `kv_over_kh` times it along z (each a
-  number or one per cell).
+- `permeability` K along x [m²], one value per cell; along y `ky_over_kx` times it, along z `kv_over_kh` times it (each
+  a number or one per cell).
 - `compressibility` c_r [1/Pa]: φ(p) = φ exp(c_r (p − reference_pressure)).
 - `edge_multiplier` multiplies the pore volume of lateral edge cells: 1 closes the model, a huge value (1e6) makes an
   open aquifer of constant pressure behind it, in which mass is still counted.
@@ -31,9 +31,11 @@ struct Rock
             throw(ArgumentError("porosity and permeability have $n and $(length(permeability)) cells: give the same"))
         mask = one_per_cell(Bool, "active", active, n)
         any(mask) || throw(ArgumentError("active: none of the $n cells is, let at least one take part"))
-        positive = (k -> isfinite(k) && k > 0, "give a positive, finite value")
-        check_cells("permeability", permeability, mask, positive[1], "give a positive value in m²")
-        check_cells("porosity", porosity, mask, φ -> 0 < φ <= 1, "give a value in (0, 1]")
+        positive = (k -> isfinite(k) && k > 0, "give a positive, finite value, or make the cell inactive")
+        check_cells("permeability", permeability, mask, positive[1],
+                    "give a positive value in m², or make the cell inactive")
+        check_cells("porosity", porosity, mask, φ -> 0 < φ <= 1,
+                    "give a value in (0, 1], or make the cell inactive")
         ky = one_per_cell(Float64, "ky_over_kx", ky_over_kx, n)
         kv = one_per_cell(Float64, "kv_over_kh", kv_over_kh, n)
         multiplier = one_per_cell(Float64, "pore_volume_multiplier", pore_volume_multiplier, n)
@@ -46,7 +48,8 @@ struct Rock
             throw(ArgumentError("rock reference_pressure = $reference_pressure: give a finite pressure in Pa"))
         (isfinite(edge_multiplier) && edge_multiplier >= 1) ||
             throw(ArgumentError("edge_multiplier = $edge_multiplier: give 1 (closed) or more"))
-        return new(porosity, permeability, ky, kv, compressibility, reference_pressure, edge_multiplier, multiplier, mask)
+        return new(porosity, permeability, ky, kv, compressibility, reference_pressure, edge_multiplier, multiplier,
+                   mask)
     end
 end
 
@@ -63,7 +66,7 @@ end
 function check_cells(name, values, active, passes::F, remedy) where {F}
     for i in eachindex(values)
         (passes(values[i]) || !active[i]) && continue
-        throw(ArgumentError("$name = $(values[i]) in cell $i of $(length(values)): $remedy (or make the cell inactive)"))
+        throw(ArgumentError("$name[$i] = $(values[i]), of $(length(values)) cells: $remedy"))
     end
     return nothing
 end

@@ -84,7 +84,10 @@ function prepared(m::Model, initial::State)
     return state
 end
 
-remember_maximum!(state::State) = (state.maximum_saturation .= max.(state.maximum_saturation, state.saturation); nothing)
+function remember_maximum!(state::State)
+    state.maximum_saturation .= max.(state.maximum_saturation, state.saturation)
+    return nothing
+end
 
 # Steps of one period of constant rates, from t to `finish`; the time reached is smaller when the member failed.
 function run_period!(ws::Workspace, m::Model, state::State, t, finish, dt, control::StepControl, report::Report)

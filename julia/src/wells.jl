@@ -21,6 +21,7 @@ struct Well
         allunique(cells) || throw(ArgumentError("well cells $cells: each cell once"))
         (isfinite(radius) && radius > 0) ||
             throw(ArgumentError("well radius = $radius: give a positive length in metres"))
+        isfinite(skin) || throw(ArgumentError("well skin = $skin: give a finite number"))
         pressure_limit > 0 || throw(ArgumentError("pressure_limit = $pressure_limit: give a positive pressure in Pa"))
         return new(collect(Int, cells), radius, skin, pressure_limit)
     end

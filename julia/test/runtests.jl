@@ -9,6 +9,7 @@ const YEAR = 365.25 * DAY
 
 @testset "TwoPhaseFlow" begin
     include("test_model.jl")
+    include("test_curves.jl")
     include("test_jacobian.jl")
     include("test_hydrostatic.jl")
     include("test_buckley_leverett.jl")
