@@ -2,54 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from seisflow.dynamics.julia import JuliaEngine
-from seisflow.dynamics.two_phase import (
-    BrooksCorey,
-    Fluids,
-    Rock,
-    Schedule,
-    StepControl,
-    TwoPhaseFlow,
-    VanGenuchten,
-    Well,
-)
+from seisflow.dynamics.two_phase import BrooksCorey, DensityLaw, Fluids, Rock, Schedule, StepControl, VanGenuchten, Well
 from seisflow.ensemble import Ensemble
-from seisflow.errors import InputError, SimulationError
+from seisflow.errors import SimulationError
 from seisflow.grid import Grid
-from seisflow.units import ATMOSPHERE, DAY, GRAVITY, MILLIDARCY, YEAR
-
-GRID = Grid((12, 10), (50.0, 20.0), (100.0, 1000.0), thickness=100.0)
-WELL = Well(370.0, (1120.0, 1160.0))
-RATE = 0.01
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[JuliaEngine]:
-    with JuliaEngine(threads=1) as running:
-        yield running
-
-
-def model(engine: JuliaEngine, grid: Grid = GRID, **parts: object) -> TwoPhaseFlow:
-    case = {"rock": Rock(), "fluids": Fluids(), "wells": WELL, "schedule": Schedule([0.0], [RATE]), **parts}
-    return TwoPhaseFlow(grid, engine=engine, **case)  # type: ignore[arg-type]
-
-
-def start(dynamics: TwoPhaseFlow, members: int = 3, seed: int = 1) -> Ensemble:
-    normal = np.random.default_rng(seed).standard_normal((members, *dynamics.grid.shape))
-    return dynamics.initial_state(members).replace(permeability=100 * MILLIDARCY * np.exp(0.7 * normal))
-
-
-class _Untouched:
-    """An engine that must not be reached."""
-
-    def call(self, *_: object) -> dict[str, object]:
-        raise AssertionError("wrong input reached the engine")
+from seisflow.units import ATMOSPHERE, DAY, GRAVITY, YEAR
+from tests.dynamics.flow_cases import BOX, GRID, RATE, WELL, Untouched, model, start
 
 
 def test_that_the_injected_mass_is_in_place(engine: JuliaEngine) -> None:
@@ -81,9 +45,12 @@ def test_that_the_plume_starts_at_the_well_and_rises(engine: JuliaEngine) -> Non
     assert late.max() <= 0.9 + 1e-6  # residual brine
 
 
-def test_that_nothing_moves_without_injection(engine: JuliaEngine) -> None:
-    dynamics = model(engine, wells=())
-    before = start(dynamics)
+@pytest.mark.parametrize("grid", [GRID, BOX], ids=["section", "box"])
+@pytest.mark.parametrize("law", ["exponential", "linear", "quadratic"])
+def test_that_nothing_moves_without_injection(engine: JuliaEngine, grid: Grid, law: DensityLaw) -> None:
+    fluids = Fluids(brine_compressibility=5e-10, brine_density_law=law, capillarity=BrooksCorey(2e4))
+    dynamics = model(engine, grid, wells=(), schedule=None, fluids=fluids)
+    before = start(dynamics, 2)
     after, reports = dynamics.advance_with_report(before, 0.0, 10 * YEAR)
     assert np.all(after["saturation"] == 0.0)
     assert np.abs(after["pressure"] - before["pressure"]).max() < 1.0
@@ -91,7 +58,7 @@ def test_that_nothing_moves_without_injection(engine: JuliaEngine) -> None:
 
 
 def test_that_the_initial_pressure_is_atmosphere_plus_weight() -> None:
-    dynamics = model(_Untouched(), fluids=Fluids(brine_compressibility=0.0))  # type: ignore[arg-type]
+    dynamics = model(Untouched(), fluids=Fluids(brine_compressibility=0.0))  # type: ignore[arg-type]
     state = dynamics.initial_state(2)
     assert state["saturation"].shape == state["pressure"].shape == (2, *GRID.shape)
     exact = ATMOSPHERE + 1000.0 * GRAVITY * GRID.depth
@@ -133,11 +100,10 @@ def test_that_a_slab_in_three_dimensions_is_the_section(engine: JuliaEngine) -> 
 
 
 def test_that_axes_keep_their_place_in_three_dimensions(engine: JuliaEngine) -> None:
-    grid = Grid((7, 5, 6), (40.0, 60.0, 20.0), (0.0, 0.0, 1000.0))
-    dynamics = model(engine, grid, wells=Well((100.0, 250.0), 1090.0))
+    dynamics = model(engine, BOX)
     after = dynamics.advance(start(dynamics, 2), 0.0, 5 * DAY)
     for field in after["saturation"]:
-        assert np.unravel_index(field.argmax(), grid.shape) == (2, 4, 4)
+        assert np.unravel_index(field.argmax(), BOX.shape) == (2, 3, 4)
     injected = RATE * 700.0 * 5 * DAY
     np.testing.assert_allclose(dynamics.mass(after), injected, rtol=1e-8)  # promised by the simulator
 
@@ -208,65 +174,3 @@ def test_that_perforations_are_the_cells_whose_centres_lie_in_the_interval() -> 
     assert WELL.cells(GRID) == [(5, 0, 6), (5, 0, 7)]
     assert Well((370.0,), 1125.0).cells(GRID) == [(5, 0, 6)]
     assert Well(370.0, (1121.0, 1123.0)).cells(GRID) == [(5, 0, 6)]
-
-
-@pytest.mark.parametrize(
-    ("build", "argument"),
-    [
-        (lambda: Rock(porosity=-0.1), "rock.porosity"),
-        (lambda: Rock(porosity=np.array([[0.2, np.nan]])), "rock.porosity"),
-        (lambda: Rock(kv_over_kh=0.0), "rock.kv_over_kh"),
-        (lambda: Rock(lateral_boundary="ajar"), "rock.lateral_boundary"),  # type: ignore[arg-type]
-        (lambda: Fluids(co2_density=0.0), "fluids.co2_density"),
-        (lambda: Fluids(brine_viscosity=np.nan), "fluids.brine_viscosity"),
-        (lambda: Fluids(brine_residual=0.6, co2_residual=0.5), "fluids.brine_residual"),
-        (lambda: Fluids(brine_exponent=0.5), "fluids.brine_exponent"),
-        (lambda: Well(0.0, (20.0, 10.0)), "well.depth"),
-        (lambda: Well(0.0, 10.0, radius=0.0), "well.radius"),
-        (lambda: Schedule([0.0, 0.0], [1.0, 1.0]), "schedule.times"),
-        (lambda: Schedule([0.0, 1.0], [1.0, -1.0]), "schedule.rates"),
-        (lambda: Schedule([0.0, 1.0], [1.0]), "schedule.rates"),
-        (lambda: StepControl(cut=1.5), "steps.cut"),
-        (lambda: StepControl(minimum=1e9), "steps.minimum"),
-        (lambda: model(_Untouched(), wells=Well(5000.0, 1100.0)), "well.position"),  # type: ignore[arg-type]
-        (lambda: model(_Untouched(), wells=Well(370.0, 100.0)), "well.position"),  # type: ignore[arg-type]
-        (lambda: model(_Untouched(), wells=Well((1.0, 1.0), 1100.0)), "well.position"),  # type: ignore[arg-type]
-        (lambda: model(_Untouched(), wells=[WELL, WELL]), "schedule.rates"),  # type: ignore[arg-type]
-        (lambda: model(_Untouched(), rock=Rock(np.full((3, 3), 0.2))), "rock.porosity"),  # type: ignore[arg-type]
-    ],
-)
-def test_that_a_wrong_case_is_refused_when_it_is_built(build, argument: str) -> None:
-    with pytest.raises(InputError) as error:
-        build()
-    assert error.value.argument.startswith(argument)
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "fault"),
-    [
-        ("permeability", 0.0, "permeability"),
-        ("permeability", np.nan, "permeability"),
-        ("saturation", 1.01, "saturation"),
-        ("saturation", -1e-3, "saturation"),
-        ("pressure", np.nan, "pressure"),
-    ],
-)
-def test_that_a_wrong_state_is_refused_before_the_engine_is_called(name: str, value: float, fault: str) -> None:
-    dynamics = model(_Untouched())  # type: ignore[arg-type]
-    state = start(dynamics)
-    array = state[name].copy()
-    array[1, 2, 3] = value
-    with pytest.raises(InputError, match=r"\[1, 2, 3\]") as error:
-        dynamics.advance(state.replace(**{name: array}), 0.0, DAY)
-    assert fault in error.value.argument
-
-
-def test_that_wrong_shapes_missing_fields_and_times_are_refused() -> None:
-    dynamics = model(_Untouched())  # type: ignore[arg-type]
-    state = start(dynamics)
-    with pytest.raises(InputError, match="permeability"):
-        dynamics.advance(dynamics.initial_state(3), 0.0, DAY)
-    with pytest.raises(InputError, match=r"pressure.*shape"):
-        dynamics.advance(state.replace(pressure=state["pressure"][:, :-1]), 0.0, DAY)
-    with pytest.raises(InputError, match="stop"):
-        dynamics.advance(state, DAY, DAY)
