@@ -19,7 +19,7 @@ using SparseArrays
 export Grid, Rock, Fluids, Well, Schedule, Sources, StepControl, State, Report
 export Corey, BrooksCoreyCurves, VanGenuchtenCurves, TabulatedCurves
 export NoCapillarity, BrooksCorey, VanGenuchten, TabulatedCapillarity
-export CPRSolver, DirectSolver
+export AutoSolver, CPRSolver, DirectSolver
 export hydrostatic_pressure, simulate, simulate_ensemble, run_case
 
 include("grid.jl")            # cells, faces, numbering
@@ -36,10 +36,11 @@ include("hydrostatic.jl")     # the pressure that stays at rest
 include("pattern.jl")         # which blocks of the Jacobian exist
 include("model.jl")           # one member: transmissibilities, pore volumes, wells on a pattern
 include("assembly.jl")        # residual and Jacobian
-include("nested_dissection.jl")
-include("sparse_lu.jl")       # scalar factorisation for the pressure system
+include("amg.jl")             # multigrid cycles for the pressure equation ...
+include("amg_setup.jl")       # ... and how their levels are made
 include("block_ilu.jl")       # incomplete factorisation of the whole system
-include("linear_solvers.jl")  # direct, or GMRES with two-stage (CPR) preconditioner
+include("gmres.jl")
+include("linear_solvers.jl")  # GMRES with two-stage (CPR) preconditioner, or direct
 include("step_control.jl")    # lengths of steps, tolerances
 include("newton.jl")          # one implicit step
 include("reports.jl")         # what happened to a member

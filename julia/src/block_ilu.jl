@@ -1,18 +1,37 @@
 """
     BlockILU(pattern)
 
-Incomplete LU factorisation of the block matrix within its own sparsity, in the order of the cells: with z fastest it is
-exact along columns, where the coupling is strongest in thin layers. Saad (2003), Iterative methods, algorithm 10.4.
+Incomplete LU factorisation of the block matrix A = L + D_A + U that changes the diagonal blocks only,
+
+    M = (D + L) D⁻¹ (D + U),   D_i = A_ii − Σ_{k<i} A_ik D_k⁻¹ A_ki,
+
+in the order of the cells. On the stencil of a Cartesian grid, where no two neighbours of a cell are neighbours of each
+other, this is ILU(0) itself (Saad 2003, Iterative methods, section 10.3.2); only the blocks between distant
+perforations of a well make a difference. With z fastest it is exact along columns, where the coupling is strongest in
+thin layers. The blocks are kept in single precision: it is a preconditioner, and its cost is the memory it reads.
 """
 struct BlockILU
-    pattern::Pattern
-    blocks::Matrix{Float64}
-    inverse::Matrix{Float64}      # inverses of the diagonal blocks
-    position::Vector{Int}
+    ptr::Vector{Int32}
+    col::Vector{Int32}
+    diagonal::Vector{Int32}
+    mirror::Vector{Int32}         # position of block (k, i) for block (i, k)
+    blocks::Matrix{Float32}
+    inverse::Matrix{Float32}      # D_i⁻¹
+    z::Matrix{Float32}            # scratch: one column per cell
 end
 
-BlockILU(pattern::Pattern) =
-    BlockILU(pattern, zeros(4, length(pattern.colind)), zeros(4, ncells(pattern)), zeros(Int, ncells(pattern)))
+function BlockILU(pattern::Pattern)
+    n, entries = ncells(pattern), length(pattern.colind)
+    mirror = zeros(Int32, entries)
+    next = copy(pattern.rowptr)
+    for i in 1:n, q in pattern.rowptr[i]:(pattern.rowptr[i+1]-1)      # the structure is symmetric
+        k = pattern.colind[q]
+        mirror[next[k]] = q
+        next[k] += 1
+    end
+    return BlockILU(pattern.rowptr, pattern.colind, pattern.diagonal, mirror, zeros(Float32, 4, entries),
+                    zeros(Float32, 4, n), zeros(Float32, 2, n))
+end
 
 # Blocks are (b1 b3; b2 b4), by columns.
 @inline multiply(a1, a2, a3, a4, b1, b2, b3, b4) =
@@ -20,63 +39,69 @@ BlockILU(pattern::Pattern) =
 
 "Factorise. False when a diagonal block is singular."
 function factorize!(F::BlockILU, blocks::Matrix{Float64})
-    pattern, B, D, position = F.pattern, F.blocks, F.inverse, F.position
-    rowptr, colind, diagonal = pattern.rowptr, pattern.colind, pattern.diagonal
-    copyto!(B, blocks)
-    @inbounds for i in eachindex(diagonal)
-        for q in rowptr[i]:(rowptr[i+1]-1)
-            position[colind[q]] = q
-        end
-        for q in rowptr[i]:(diagonal[i]-1)
-            k = colind[q]
+    B, D, ptr, col, mirror = F.blocks, F.inverse, F.ptr, F.col, F.mirror
+    @inbounds @simd for l in eachindex(B)
+        B[l] = blocks[l]
+    end
+    @inbounds for i in eachindex(F.diagonal)
+        d = F.diagonal[i]
+        d1, d2, d3, d4 = blocks[1, d], blocks[2, d], blocks[3, d], blocks[4, d]
+        for q in ptr[i]:(d-Int32(1))
+            k, t = col[q], mirror[q]
             l1, l2, l3, l4 = multiply(B[1, q], B[2, q], B[3, q], B[4, q], D[1, k], D[2, k], D[3, k], D[4, k])
-            B[1, q], B[2, q], B[3, q], B[4, q] = l1, l2, l3, l4
-            for r in (diagonal[k]+1):(rowptr[k+1]-1)
-                t = position[colind[r]]
-                t == 0 && continue
-                u1, u2, u3, u4 = multiply(l1, l2, l3, l4, B[1, r], B[2, r], B[3, r], B[4, r])
-                B[1, t] -= u1
-                B[2, t] -= u2
-                B[3, t] -= u3
-                B[4, t] -= u4
-            end
+            u1, u2, u3, u4 = multiply(l1, l2, l3, l4, B[1, t], B[2, t], B[3, t], B[4, t])
+            d1 -= u1
+            d2 -= u2
+            d3 -= u3
+            d4 -= u4
         end
-        for q in rowptr[i]:(rowptr[i+1]-1)
-            position[colind[q]] = 0
-        end
-        d = diagonal[i]
-        determinant = B[1, d] * B[4, d] - B[2, d] * B[3, d]
+        determinant = d1 * d4 - d2 * d3
         (isfinite(determinant) && determinant != 0) || return false
-        D[1, i] = B[4, d] / determinant
-        D[2, i] = -B[2, d] / determinant
-        D[3, i] = -B[3, d] / determinant
-        D[4, i] = B[1, d] / determinant
+        D[1, i] = d4 / determinant
+        D[2, i] = -d2 / determinant
+        D[3, i] = -d3 / determinant
+        D[4, i] = d1 / determinant
     end
     return true
 end
 
-"x ← (LU)⁻¹ x."
-function solve!(F::BlockILU, x::Vector{Float64})
-    rowptr, colind, diagonal, B, D = F.pattern.rowptr, F.pattern.colind, F.pattern.diagonal, F.blocks, F.inverse
+"""
+    correct!(x, F, δp)
+
+x ← e + M⁻¹ (x − A e) with e = (δp, 0) in every cell: the second stage of CPR after a pressure correction δp, in one pass
+over the matrix and one over its upper half.
+"""
+function correct!(x::Vector{Float64}, F::BlockILU, δp::Vector{Float32})
+    ptr, col, diagonal, B, D, z = F.ptr, F.col, F.diagonal, F.blocks, F.inverse, F.z
     n = length(diagonal)
     @inbounds for i in 1:n
-        x1, x2 = x[2i-1], x[2i]
-        for q in rowptr[i]:(diagonal[i]-1)
-            k = colind[q]
-            x1 -= B[1, q] * x[2k-1] + B[3, q] * x[2k]
-            x2 -= B[2, q] * x[2k-1] + B[4, q] * x[2k]
+        r1, r2 = Float32(x[2i-1]), Float32(x[2i])
+        d = diagonal[i]
+        for q in d:(ptr[i+1]-Int32(1))
+            e = δp[col[q]]
+            r1 -= B[1, q] * e
+            r2 -= B[2, q] * e
         end
-        x[2i-1], x[2i] = x1, x2
+        for q in ptr[i]:(d-Int32(1))                  # of the cells before, (δp, 0) + D⁻¹ y
+            k = col[q]
+            z1, z2 = z[1, k], z[2, k]
+            r1 -= B[1, q] * z1 + B[3, q] * z2
+            r2 -= B[2, q] * z1 + B[4, q] * z2
+        end
+        z[1, i] = D[1, i] * r1 + D[3, i] * r2 + δp[i]
+        z[2, i] = D[2, i] * r1 + D[4, i] * r2
     end
     @inbounds for i in n:-1:1
-        x1, x2 = x[2i-1], x[2i]
-        for q in (diagonal[i]+1):(rowptr[i+1]-1)
-            k = colind[q]
-            x1 -= B[1, q] * x[2k-1] + B[3, q] * x[2k]
-            x2 -= B[2, q] * x[2k-1] + B[4, q] * x[2k]
+        s1, s2 = 0.0f0, 0.0f0
+        for q in (diagonal[i]+Int32(1)):(ptr[i+1]-Int32(1))
+            k = col[q]
+            z1, z2 = z[1, k] - δp[k], z[2, k]
+            s1 += B[1, q] * z1 + B[3, q] * z2
+            s2 += B[2, q] * z1 + B[4, q] * z2
         end
-        x[2i-1] = D[1, i] * x1 + D[3, i] * x2
-        x[2i] = D[2, i] * x1 + D[4, i] * x2
+        z[1, i] -= D[1, i] * s1 + D[3, i] * s2
+        z[2, i] -= D[2, i] * s1 + D[4, i] * s2
+        x[2i-1], x[2i] = z[1, i], z[2, i]
     end
     return nothing
 end

@@ -144,6 +144,9 @@ end
 function case_solver(inputs)
     kind = get(inputs, "solver", "auto")
     kind == "direct" && return DirectSolver()
-    kind in ("auto", "cpr") && return CPRSolver(; tolerance = number(inputs, "linear_tolerance", CPRSolver().tolerance))
+    tolerance = number(inputs, "linear_tolerance", CPRSolver().tolerance)
+    0 < tolerance < 1 || throw(ArgumentError("linear_tolerance = $tolerance: give a number between 0 and 1"))
+    kind == "auto" && return AutoSolver(; tolerance = tolerance)
+    kind == "cpr" && return CPRSolver(; tolerance = tolerance)
     throw(ArgumentError("solver = \"$kind\": give auto, cpr or direct"))
 end

@@ -11,11 +11,10 @@ under a lock, when member m is done. What the members share is checked first, an
 """
 function simulate_ensemble(
         build::B, states::Vector{State}, g::Grid, wells::Vector{Well}, schedule::Schedule, start, stop;
-        control = StepControl(), solver = CPRSolver(), sources = Sources(), report_times = Float64[],
+        control = StepControl(), solver = AutoSolver(), sources = Sources(), report_times = Float64[],
         observe = (m, k, state, balance) -> nothing, active = fill(true, ncells(g)), finished = m -> nothing) where {B}
     check_run(wells, schedule, sources, active, start, stop, report_times)
     pattern = Pattern(g, wells)
-    symbolic = SymbolicLU(pattern, nested_dissection(g))
     results = copy(states)
     reports = [Report(Float64(start), length(wells)) for _ in states]
     next = Threads.Atomic{Int}(1)
@@ -24,7 +23,7 @@ function simulate_ensemble(
     solver isa DirectSolver && LinearAlgebra.BLAS.set_num_threads(1)      # members already fill the cores
     workers = map(1:min(Threads.nthreads(), length(states))) do _
         Threads.@spawn begin
-            ws = Workspace(solver, pattern, symbolic)
+            ws = Workspace(solver, pattern)
             while true
                 m = Threads.atomic_add!(next, 1)
                 m > length(states) && break

@@ -1,5 +1,5 @@
 """
-    simulate(model, state, schedule, start, stop; control = StepControl(), solver = CPRSolver(), sources = Sources(),
+    simulate(model, state, schedule, start, stop; control = StepControl(), solver = AutoSolver(), sources = Sources(),
              report_times = [], observe = (k, state, balance) -> nothing)
 
 Carry one member from `start` to `stop` [s]. Returns the new [`State`](@ref) and a [`Report`](@ref); after a failure the
@@ -12,11 +12,10 @@ steps, a run that reports at t₁ and goes on to t₂ equals a run to t₁ and a
 Throws an `ArgumentError` before the first step when something cannot be: the state, the times, a rate without limit.
 """
 function simulate(m::Model, state::State, schedule::Schedule, start, stop; control = StepControl(),
-                  solver = CPRSolver(), sources = Sources(), report_times = Float64[],
+                  solver = AutoSolver(), sources = Sources(), report_times = Float64[],
                   observe = (k, state, balance) -> nothing)
     check_run(m.wells, schedule, sources, m.rock.active, start, stop, report_times)
-    symbolic = SymbolicLU(m.pattern, nested_dissection(m.grid))
-    return simulate!(Workspace(solver, m.pattern, symbolic), m, state, schedule, sources, Float64(start), Float64(stop),
+    return simulate!(Workspace(solver, m.pattern), m, state, schedule, sources, Float64(start), Float64(stop),
                      control, collect(Float64, report_times), observe)
 end
 

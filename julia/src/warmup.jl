@@ -12,8 +12,7 @@ function tiny_case()
 end
 
 precompile(run_case, (Dict{String,Any},))
-precompile(newton_step!, (Workspace{CPRWorkspace}, Model{NoCapillarity,Corey}, State, Float64, StepControl))
-precompile(SymbolicLU, (Pattern, Vector{Int}))
+precompile(newton_step!, (Workspace{AutoWorkspace}, Model{NoCapillarity,Corey}, State, Float64, StepControl))
 
 if VERSION >= v"1.9" && ccall(:jl_generating_output, Cint, ()) == 1
     run_case(tiny_case())

@@ -1,5 +1,6 @@
 using LinearAlgebra
 using Random
+using SparseArrays
 using Test
 using TwoPhaseFlow
 using TwoPhaseFlow: Model, Pattern, cell_depth, cell_index, cell_volume, masses, ncells, well_index
