@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,7 +67,7 @@ class MemberReport:
     bottom_hole_pressure: tuple[float, ...]
     well_rate: tuple[float, ...]
     seconds: float
-    history: tuple[Attempt, ...]
+    history: tuple[Attempt, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -82,8 +82,8 @@ def test_that_a_source_is_a_well_of_one_perforation(engine: JuliaEngine) -> None
     rates, times = np.array([0.01, 0.0, 0.004]), np.array([0.0, 22.0, 31.0]) * DAY
     well = model(engine, wells=Well(370.0, 1150.0), schedule=Schedule(times, rates), steps=TIGHT)
     cell = (5, 7)
-    half = 0.5 * CO2_DENSITY * rates
-    sources = [Source(cell, half, times=times), Source(cell, half, times=times)]  # two in a cell add up
+    first, second = Source(cell, CO2_DENSITY * rates * [1, 1, 0.5], times=times), Source(cell, 1.4, times=times[2:])
+    sources = [first, second]  # they add up, and nothing comes before a source's first time
     source = model(engine, wells=(), schedule=None, sources=sources, steps=TIGHT)
     a, b = well.forward(K, TIMES), source.forward(K, TIMES)
     assert_same(a, b)
@@ -129,6 +129,8 @@ def test_that_inactive_cells_are_as_if_they_were_not_there(engine: JuliaEngine, 
         np.testing.assert_array_equal(a.pressure[:, t, kept:], before["pressure"][:, kept:])
     np.testing.assert_allclose(whole.mass(a.last()), alone.mass(b.last()), rtol=1e-6)
     np.testing.assert_allclose(whole.mass(a.last()), a.co2_mass[:, -1], rtol=1e-12)
+    unknown = np.where(active, a.saturation[:, -1], np.nan)
+    np.testing.assert_array_equal(whole.mass(a.last().replace(saturation=unknown)), whole.mass(a.last()))
     after = whole.advance(before.replace(permeability=K), 0.0, 20 * DAY)
     np.testing.assert_array_equal(after["permeability"], K)
 
