@@ -152,7 +152,7 @@ class SolverTable(_Table):
     max_step_days: Positive = 20.0
     """Longest time step; it sets the accuracy in time (backward Euler, first order)."""
     linear_solver: Literal["auto", "cpr", "direct"] = "auto"
-    """Factorisation (``"direct"``), preconditioned GMRES (``"cpr"``), or whichever suits the grid."""
+    """Preconditioned GMRES (``"cpr"``), factorisation (``"direct"``), or the former with the latter as its reserve."""
 
 
 class SurveysTable(_Table):

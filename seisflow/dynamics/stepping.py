@@ -50,10 +50,11 @@ class StepControl:
     tolerance_mass
         ε_m, largest imbalance of a phase in a step, relative to the mass injected in it: a number, or (brine, CO2).
     solver
-        ``"direct"``: sparse factorisation. ``"cpr"``: GMRES with a two-stage preconditioner. ``"auto"``: the former for
-        small sections, the latter for all else.
+        ``"cpr"``: GMRES with a two-stage preconditioner (multigrid on a pressure equation, then incomplete
+        factorisation of the whole system). ``"direct"``: sparse factorisation, slow. ``"auto"``: the former, and the
+        latter for systems on which it does not converge, where that is affordable.
     linear_tolerance
-        Relative residual at which GMRES stops; ``None``: the solver's own choice.
+        Relative residual at which GMRES stops; ``None``: 10⁻³.
     ends
         Times at which steps end [s], increasing, on the clock of the schedule: steps then end there (and where rates
         change, at report times and at the stop) and nowhere else, as long as they converge; one that fails is cut.
