@@ -39,12 +39,38 @@ function System(pattern::Pattern)
                   zeros(nw), zeros(nw), zeros(nw), zeros(longest), zeros(longest), zeros(longest), zeros(longest))
 end
 
-"Start a step: remember the masses of `state`, and the density of CO2 in the wells."
+"Before the first step: remember the masses of `state`, and the density of CO2 in the wells."
 function begin_step!(sys::System, m::Model, state::State)
     masses!(sys.old_brine, sys.old_co2, m, state)
     for (w, well) in enumerate(m.wells)
         sys.well_density[w] = co2_density(m.fluids, state.pressure[well.cells[1]])
     end
+    return nothing
+end
+
+"""
+    next_step!(system, model, state, dt)
+
+After a step of `dt` that ended in `state`: as [`begin_step!`](@ref), but each phase begins with the total mass that the
+balance of this step asks for. What `tolerance_mass` left open is made good by the next step, so that many steps balance
+as well as one.
+"""
+function next_step!(sys::System, m::Model, state::State, dt)
+    begin_step!(sys, m, state)
+    brine, co2 = 0.0, 0.0
+    for i in eachindex(sys.old_brine)
+        brine += sys.residual[2i-1]
+        co2 += sys.residual[2i]
+    end
+    restore!(sys.old_brine, dt * m.fluids.brine_density * brine)
+    restore!(sys.old_co2, dt * m.fluids.co2_density * co2)
+    return nothing
+end
+
+# Spread over all cells in proportion to what they hold: in single cells a lack may be beyond remedy (no mass to give).
+function restore!(masses, excess)
+    total = sum(masses)
+    total > 0 && (masses .*= 1 - excess / total)
     return nothing
 end
 

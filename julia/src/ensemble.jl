@@ -10,9 +10,9 @@ is reported as such and disturbs no other; results do not depend on the number o
 under a lock, when member m is done. What the members share is checked first, and throws an `ArgumentError`.
 """
 function simulate_ensemble(
-        build::B, states::Vector{State}, g::Grid, wells::Vector{Well}, schedule::Schedule, start, stop;
+        @nospecialize(build), states::Vector{State}, g::Grid, wells::Vector{Well}, schedule::Schedule, start, stop;
         control = StepControl(), solver = AutoSolver(), sources = Sources(), report_times = Float64[],
-        observe = (m, k, state, balance) -> nothing, active = fill(true, ncells(g)), finished = m -> nothing) where {B}
+        observe = (m, k, state, balance) -> nothing, active = fill(true, ncells(g)), finished = m -> nothing)
     check_run(wells, schedule, sources, active, start, stop, report_times)
     pattern = Pattern(g, wells)
     results = copy(states)
@@ -38,7 +38,8 @@ function simulate_ensemble(
     return results, reports
 end
 
-function run_member(ws::Workspace, build::B, m::Int, state::State, pattern::Pattern, run, observe::F) where {B,F}
+function run_member(ws::Workspace, @nospecialize(build), m::Int, state::State, pattern::Pattern, run,
+                    @nospecialize(observe))
     try
         return simulate!(ws, build(m, pattern), state, run..., (k, now, balance) -> observe(m, k, now, balance))
     catch err

@@ -17,12 +17,12 @@ end
 """
     newton_step!(ws, model, state, dt, control)
 
-One implicit step from `state`; the result is left in `ws.trial`. Returns (converged, Newton iterations, linear
+One implicit step from `state`, for which [`begin_step!`](@ref) or [`next_step!`](@ref) has been called; the result is
+left in `ws.trial`. Returns (converged, Newton iterations, linear
 iterations).
 """
 function newton_step!(ws::Workspace, m::Model, state::State, dt::Float64, control::StepControl)
     trial, δ, active = copyto!(ws.trial, state), ws.update, m.rock.active
-    begin_step!(ws.system, m, state)
     linear = 0
     for iteration in 0:control.max_newton
         assemble!(ws.system, m, trial, dt, ws.scheduled, ws.sources)

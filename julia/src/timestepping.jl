@@ -6,7 +6,7 @@ Carry one member from `start` to `stop` [s]. Returns the new [`State`](@ref) and
 state is that of the last good step. At each of the `report_times`, which increase in (start, stop], a step ends and
 `observe` is called with the number of the report, the state (to be copied, not kept) and its [`Balance`](@ref).
 
-Whatever the linear solver keeps from step to step is forgotten at report times and where rates change: with prescribed
+Whatever is kept from step to step beside the state is forgotten at report times and where rates change: with prescribed
 steps, a run that reports at t₁ and goes on to t₂ equals a run to t₁ and another one from there to t₂, bit for bit.
 
 Throws an `ArgumentError` before the first step when something cannot be: the state, the times, a rate without limit.
@@ -37,9 +37,9 @@ end
 saturation_slack(m::Model, control::StepControl) = 1e-9 + 10 * maximum(control.tolerance_residual) +
     residual_brine(m.fluids) * (m.fluids.brine_compressibility + m.rock.compressibility) * 1e7
 
-"As [`simulate`](@ref), in a workspace that can be used again."
+"As [`simulate`](@ref), in a workspace that can be used again. Not compiled anew for every `observe`."
 function simulate!(ws::Workspace, m::Model, initial::State, schedule::Schedule, sources::Sources, start::Float64,
-                   stop::Float64, control::StepControl, report_times::Vector{Float64}, observe::F) where {F}
+                   stop::Float64, control::StepControl, report_times::Vector{Float64}, @nospecialize(observe))
     begun = time()
     check_state(m, initial, saturation_slack(m, control))
     state = prepared(m, initial)
@@ -48,6 +48,7 @@ function simulate!(ws::Workspace, m::Model, initial::State, schedule::Schedule, 
     t, dt, last, next = start, 0.0, -1.0, 1
     for finish in landings(start, stop, schedule.times, sources.times, report_times)
         reset!(ws.linear)
+        begin_step!(ws.system, m, state)
         now = t + same_time(t)
         k = period(schedule, now)
         for w in eachindex(m.wells)
@@ -101,6 +102,7 @@ end
 
 # Steps of about dt from t to `target`.
 function reach!(ws::Workspace, m::Model, state::State, t, target, dt, control::StepControl, report::Report)
+    cuts = 0                                                      # of the step that is being tried
     while t < target
         left = target - t
         taken = dt >= left ? left : dt > 0.5 * left ? 0.5 * left : dt
@@ -111,9 +113,10 @@ function reach!(ws::Workspace, m::Model, state::State, t, target, dt, control::S
         report.linear += linear
         if !solved
             report.cuts += 1
+            cuts += 1
             dt = control.cut * taken
-            if report.cuts > control.max_cuts || dt < control.minimum
-                report.reason = failure(t, taken, report.cuts, newton, control)
+            if cuts > control.max_cuts || dt < control.minimum
+                report.reason = failure(t, taken, cuts, newton, control)
                 return t, dt
             end
             continue
@@ -122,15 +125,17 @@ function reach!(ws::Workspace, m::Model, state::State, t, target, dt, control::S
             report.reason = implausible(t + taken, m, ws.trial)
             return t, dt
         end
-        accept!(ws, state, taken, report)
+        accept!(ws, m, state, taken, report)
+        cuts = 0
         t = taken == left ? target : t + taken
         taken == dt && newton <= control.easy_newton && (dt = min(control.maximum, control.growth * dt))
     end
     return t, dt
 end
 
-function accept!(ws::Workspace, state::State, taken, report::Report)
+function accept!(ws::Workspace, m::Model, state::State, taken, report::Report)
     copyto!(state, ws.trial)
+    next_step!(ws.system, m, state, taken)
     remember_maximum!(state)
     copyto!(report.bottom_hole, ws.system.bottom_hole)
     copyto!(report.rates, ws.system.rates)

@@ -17,7 +17,11 @@ const YEAR = 365.25 * DAY
     include("test_segregation.jl")
     include("test_mass_balance.jl")
     include("test_wells.jl")
+    include("test_sources.jl")
+    include("test_inactive_cells.jl")
     include("test_linear_solvers.jl")
     include("test_ensemble.jl")
+    include("test_steps.jl")
+    include("test_trapping.jl")
     include("test_server.jl")
 end
