@@ -6,7 +6,8 @@
     volume              32 × 32 × 16 cells, lognormal permeability, source of four cells, open sides
     well                64 × 32 cells in the Compass slice, a well of several perforations instead of a source
     shut_in             the same with a source that stops midway
-    well_shut_in        the same with a well that is shut midway
+    well_schedule       the same with a well whose rate rises against a pressure limit, stops, and comes back
+    volume_wells        24 × 20 × 8 cells, k_y ≠ k_x, porosity and k_v/k_h per cell, capillary pressure, two wells
 
 All of them: Corey curves as tables, CO2 density linear and brine density quadratic in pressure, 188 steps of 10 days
 (the line: 400 steps of 0.625 days). The exact solution of the line is :func:`welge`.
@@ -43,7 +44,16 @@ from seisflow.units import BAR, DAY, MILLIDARCY
 
 __all__ = ["CASES", "FlowCase", "flow_case", "tiny_case", "welge"]
 
-CASES = ("buckley_leverett", "section", "section_capillary", "volume", "well", "shut_in", "well_shut_in")
+CASES = (
+    "buckley_leverett",
+    "section",
+    "section_capillary",
+    "volume",
+    "well",
+    "shut_in",
+    "well_schedule",
+    "volume_wells",
+)
 RESIDUAL, EXPONENT, NODES = 0.1, 2.0, 46
 RATE = 35.0
 """CO2 injected into the sections [kg/s]: 0.05 m³/s of 700 kg/m³."""
@@ -117,7 +127,9 @@ def _compass(shape: tuple[int, int]) -> tuple[Grid, NDArray[np.float64]]:
     return grid, prior.draw(generator(1, "flow_vs_opm", 0, 0))
 
 
-def _sources(grid: Grid, x: float, top: float, bottom: float, times: Sequence[float], factor: Sequence[float]):
+def _sources(
+    grid: Grid, x: float, top: float, bottom: float, times: Sequence[float], factor: Sequence[float]
+) -> list[Source]:
     """:data:`RATE` over the cells of one column whose centres lie in a range of depth."""
     ix = grid.locate((x, top))[0]
     z = grid.centres(-1)
@@ -130,18 +142,19 @@ def _section(name: str, steps: int) -> FlowCase:
     large = name.startswith("section")
     grid, permeability = _compass((128, 64) if large else (64, 32))
     ends = 10 * DAY * np.arange(1, steps + 1)
-    half = float(ends[steps // 2 - 1]) if steps > 1 else float(ends[0]) / 2
-    stops = name.endswith("shut_in")
-    times, factor = ((0.0, half), (1.0, 0.0)) if stops else ((0.0,), (1.0,))
+    quarters = [0.0, *(float(ends[k * steps // 4 - 1]) for k in (1, 2, 3))]
     fluids = _fluids(capillarity=_capillarity()) if name == "section_capillary" else _fluids()
     parts = {"grid": grid, "rock": Rock(0.25, 0.36), "fluids": fluids, "wells": (), "schedule": None}
     if name.startswith("well"):
-        rates = [RATE / fluids.co2_density * f for f in factor]
-        parts |= {"wells": Well(1900.0, (1396.0, 1696.0)), "schedule": Schedule(times, rates)}
+        changes = name == "well_schedule"
+        rates = RATE / fluids.co2_density * np.array([1.0, 1.5, 0.0, 1.0] if changes else [1.0])
+        limit = 150.3 * BAR if changes else None
+        parts["wells"] = Well(1900.0, (1396.0, 1696.0), pressure_limit=limit)
+        parts["schedule"] = Schedule(quarters[: len(rates)], rates)
     else:
+        times, factor = ((0.0, quarters[2]), (1.0, 0.0)) if name == "shut_in" else ((0.0,), (1.0,))
         parts["sources"] = _sources(grid, 1900.0, 1496.0, 1596.0, times, factor)
-    reports = sorted({max(1, steps // 4), max(1, steps // 2), steps})
-    return FlowCase(name, parts, permeability, ends, tuple(reports))
+    return FlowCase(name, parts, permeability, ends, _reports(steps))
 
 
 def _volume(steps: int) -> FlowCase:
@@ -149,11 +162,31 @@ def _volume(steps: int) -> FlowCase:
     field = gaussian_field(grid, (200.0, 200.0, 20.0), generator(1, "flow_vs_opm", 0, 1))
     sources = [Source((16, 16, k), 2.5) for k in range(11, 15)]
     parts = {"grid": grid, "rock": Rock(0.25, 0.1), "fluids": _fluids(), "wells": (), "schedule": None}
-    reports = sorted({max(1, steps // 4), max(1, steps // 2), steps})
     ends = 10 * DAY * np.arange(1, steps + 1)
     return FlowCase(
-        "volume", {**parts, "sources": sources}, 200 * MILLIDARCY * np.exp(1.2 * field), ends, tuple(reports)
+        "volume", {**parts, "sources": sources}, 200 * MILLIDARCY * np.exp(1.2 * field), ends, _reports(steps)
     )
+
+
+def _volume_wells(steps: int) -> FlowCase:
+    grid = Grid((24, 20, 8), (50.0, 40.0, 10.0), (0.0, 0.0, 1000.0))
+    field, other = (gaussian_field(grid, (200.0, 200.0, 20.0), generator(1, "flow_vs_opm", 0, k)) for k in (2, 3))
+    rock = Rock(0.2 * np.exp(0.2 * other), 0.1 * np.exp(0.3 * other), ky_over_kx=0.4)
+    wells = [Well((425.0, 420.0), (1030.0, 1080.0)), Well((775.0, 300.0), (1050.0, 1070.0), radius=0.15, skin=1.0)]
+    ends = 10 * DAY * np.arange(1, steps + 1)
+    half = float(ends[steps // 2 - 1])
+    parts = {
+        "grid": grid,
+        "rock": rock,
+        "fluids": _fluids(capillarity=_capillarity()),
+        "wells": wells,
+        "schedule": Schedule([0.0, half], np.array([[4.0, 0.0], [2.0, 3.0]]) / 700.0),
+    }
+    return FlowCase("volume_wells", parts, 200 * MILLIDARCY * np.exp(1.2 * field), ends, _reports(steps))
+
+
+def _reports(steps: int) -> tuple[int, ...]:
+    return (steps // 4, steps // 2, steps)
 
 
 def _buckley_leverett(steps: int) -> FlowCase:
@@ -205,13 +238,15 @@ def welge(case: FlowCase) -> tuple[NDArray[np.float64], float]:
 
 
 def flow_case(name: str, steps: int | None = None) -> FlowCase:
-    """A case of :data:`CASES`, with its own number of steps (188, 400 for the line) or another."""
+    """A case of :data:`CASES`, with its own number of steps (188, 400 for the line) or another, 4 or more."""
     if name == "buckley_leverett":
         return _buckley_leverett(400 if steps is None else steps)
     steps = 188 if steps is None else steps
-    return _volume(steps) if name == "volume" else _section(name, steps)
+    if name.startswith("volume"):
+        return _volume(steps) if name == "volume" else _volume_wells(steps)
+    return _section(name, steps)
 
 
 def tiny_case(case: FlowCase) -> FlowCase:
     """Two steps of the same case: what has been run once is compiled."""
-    return FlowCase(case.name, case.parts, case.permeability, case.ends[:2], (len(case.ends[:2]),), case.longest)
+    return FlowCase(case.name, case.parts, case.permeability, case.ends[:2], (2,), case.longest)

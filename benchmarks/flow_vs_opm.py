@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -60,6 +61,9 @@ def run_opm(flow: TwoPhaseFlow, case: FlowCase, python: str, repeat: int) -> dic
             done = subprocess.run(
                 command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, errors="replace"
             )
+            if "No module named 'opm'" in done.stderr:
+                remedy = "pip install 'seisflow[opm]', or name an interpreter that has it with --opm-python"
+                raise SystemExit(f"{python} has no package opm: {remedy}")
             if done.returncode:
                 raise SimulationError(f"OPM ended with status {done.returncode}.\n" + "\n".join(
                     (done.stdout + done.stderr).splitlines()[-20:]))  # fmt: skip
@@ -97,6 +101,7 @@ def differences(flow: TwoPhaseFlow, ours: Trajectory, opm: dict[str, Any]) -> di
     wet = np.maximum(S, S_opm) > WET
     mass_opm = (flow.rock.capacity(flow.grid) * opm["co2_density"] * S_opm).reshape(len(S_opm), -1).sum(axis=1)
     injected = ours.co2_injected[0]
+    limited = any(well.pressure_limit is not None for well in flow.wells)  # then OPM does not say what it injected
     return {
         "max_dS": float(change.max()),
         "mean_dS": float(max(change[k][wet[k]].mean() if wet[k].any() else 0.0 for k in range(len(S)))),
@@ -106,7 +111,7 @@ def differences(flow: TwoPhaseFlow, ours: Trajectory, opm: dict[str, Any]) -> di
         "mass_ours": float(ours.co2_mass[0, -1]),
         "mass_opm": float(mass_opm[-1]),
         "balance_ours": float(np.abs(ours.co2_error[0] / injected).max()),
-        "balance_opm": float(np.abs(mass_opm / injected - 1).max()),
+        "balance_opm": math.nan if limited else float(np.abs(mass_opm / injected - 1).max()),
     }
 
 
@@ -124,11 +129,12 @@ def against_welge(case: FlowCase, saturations: dict[str, NDArray]) -> dict[str, 
     return errors
 
 
-def compare(case: FlowCase, engine: JuliaEngine, python: str, repeat: int) -> dict[str, Any]:
+def compare(case: FlowCase, engine: JuliaEngine, python: str, repeat: int, small_steps: bool) -> dict[str, Any]:
     """Everything about one case."""
     flow, own_flow, tiny = case.flow(engine), case.flow(engine, prescribed=False), tiny_case(case)
     opm = run_opm(flow, case, python, repeat)
-    run_ours(tiny.flow(engine), tiny, engine, 1)
+    for prescribed in (True, False):
+        run_ours(tiny.flow(engine, prescribed=prescribed), tiny, engine, 1)
     ours, ours_cpu = run_ours(flow, case, engine, repeat)
     own, own_cpu = run_ours(own_flow, case, engine, repeat)
     result = {
@@ -143,7 +149,7 @@ def compare(case: FlowCase, engine: JuliaEngine, python: str, repeat: int) -> di
     }
     if case.name == "buckley_leverett":
         result["exact"] = against_welge(case, {"ours": ours.saturation[0, -1], "opm": opm["saturation"][-1]})
-    return {**result, "missed": missed(result)}
+    return {**result, "missed": missed(result, small_steps)}
 
 
 def _effort(trajectory: Trajectory, cpu: float) -> dict[str, float]:
@@ -157,11 +163,11 @@ def _effort(trajectory: Trajectory, cpu: float) -> dict[str, float]:
     }
 
 
-def missed(result: dict[str, Any]) -> list[str]:
-    """The bars that a case misses."""
+def missed(result: dict[str, Any], small_steps: bool) -> list[str]:
+    """The bars that a case misses; own steps are judged when the prescribed ones are small against the whole time."""
     equal, own = result["equal_steps"], result["own_steps"]
     over = [f"{key} {equal[key]:.2g} > {bar:g}" for key, bar in BARS.items() if not equal[key] < bar]
-    if not own["mean_dS"] < OWN_STEPS_BAR:
+    if small_steps and not own["mean_dS"] < OWN_STEPS_BAR:
         over.append(f"own steps: mean_dS {own['mean_dS']:.2g} > {OWN_STEPS_BAR:g}")
     return over
 
@@ -193,15 +199,20 @@ def show(result: dict[str, Any]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--case", nargs="+", default=list(CASES), choices=CASES)
-    parser.add_argument("--steps", type=int, help="take only the first N steps")
+    parser.add_argument(
+        "--steps", type=int, help="take N steps, 4 or more, instead of all; own steps are not judged then"
+    )
     parser.add_argument("--repeat", type=int, default=1, help="runs of each, of which the fastest counts")
     parser.add_argument("--opm-python", default=sys.executable, help="interpreter that has opm and opm-simulators")
     parser.add_argument("--json", type=Path, help="write all numbers there")
     arguments = parser.parse_args()
+    if arguments.steps is not None and arguments.steps < 4:
+        parser.error(f"--steps {arguments.steps}: give 4 or more")
     results = []
     with JuliaEngine(threads=1) as engine:
         for name in arguments.case:
-            results.append(compare(flow_case(name, arguments.steps), engine, arguments.opm_python, arguments.repeat))
+            case, small = flow_case(name, arguments.steps), arguments.steps is None
+            results.append(compare(case, engine, arguments.opm_python, arguments.repeat, small))
             show(results[-1])
             if arguments.json:
                 arguments.json.write_text(json.dumps(results, indent=1))
