@@ -35,6 +35,7 @@ include("sources.jl")         # injection without a well
 include("hydrostatic.jl")     # the pressure that stays at rest
 include("pattern.jl")         # which blocks of the Jacobian exist
 include("model.jl")           # one member: transmissibilities, pore volumes, wells on a pattern
+include("part.jl")            # some of the cells
 include("assembly.jl")        # residual and Jacobian
 include("amg.jl")             # multigrid cycles for the pressure equation ...
 include("amg_setup.jl")       # ... and how their levels are made
@@ -42,6 +43,7 @@ include("block_ilu.jl")       # incomplete factorisation of the whole system
 include("gmres.jl")
 include("linear_solvers.jl")  # GMRES with two-stage (CPR) preconditioner, or direct
 include("step_control.jl")    # lengths of steps, tolerances
+include("local_newton.jl")    # Newton iterations where they are needed
 include("newton.jl")          # one implicit step
 include("reports.jl")         # what happened to a member
 include("timestepping.jl")    # many steps

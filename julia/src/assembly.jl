@@ -77,39 +77,45 @@ end
 const NO_SOURCES = SourceRates()
 
 """
-    assemble!(system, model, state, dt, scheduled, sources = none)
+    assemble!(system, model, state, dt, scheduled, sources = none, part = Whole())
 
 Residual and Jacobian at `state` for a step of `dt` seconds with the scheduled mass rates of the wells [kg/s] (`Inf`:
-pressure control) and the rates of the sources.
+pressure control) and the rates of the sources: of all cells, or of those in a [`Part`](@ref) when the state has changed
+only where it says.
 """
 function assemble!(sys::System, m::Model, state::State, dt::Float64, scheduled::Vector{Float64},
-                   sources::SourceRates = NO_SOURCES)
+                   sources::SourceRates = NO_SOURCES, part = Whole())
     # cells and faces write every block they own; only couplings of perforations that share no face remain
-    for positions in m.pattern.perforations, q in positions
-        sys.blocks[1, q] = sys.blocks[2, q] = sys.blocks[3, q] = sys.blocks[4, q] = 0.0
+    for (w, well) in enumerate(m.wells), (a, i) in enumerate(well.cells)
+        holds(part, i) || continue
+        for b in eachindex(well.cells)
+            q = m.pattern.perforations[w][a, b]
+            sys.blocks[1, q] = sys.blocks[2, q] = sys.blocks[3, q] = sys.blocks[4, q] = 0.0
+        end
     end
-    accumulate_cells!(sys, m, state, dt)
-    accumulate_faces!(sys, m, state)
-    accumulate_sources!(sys, m, sources)
+    accumulate_cells!(sys, m, state, dt, part)
+    accumulate_faces!(sys, m, state, part)
+    accumulate_sources!(sys, m, sources, part)
     for w in eachindex(m.wells)
-        accumulate_well!(sys, m, state, w, scheduled[w])
+        accumulate_well!(sys, m, state, w, scheduled[w], part)
     end
     return nothing
 end
 
-function accumulate_sources!(sys::System, m::Model, sources::SourceRates)
+function accumulate_sources!(sys::System, m::Model, sources::SourceRates, part)
     sw, sn = 1 / m.fluids.brine_density, 1 / m.fluids.co2_density
     for (s, i) in enumerate(sources.cells)
+        holds(part, i) || continue
         sys.residual[2i-1] -= sw * sources.brine[s]
         sys.residual[2i] -= sn * sources.co2[s]
     end
     return nothing
 end
 
-function accumulate_cells!(sys::System, m::Model, state::State, dt)
+function accumulate_cells!(sys::System, m::Model, state::State, dt, part)
     f, rock, P, blocks = m.fluids, m.rock, sys.properties, sys.blocks
     sw, sn = 1 / f.brine_density, 1 / f.co2_density
-    @inbounds for i in eachindex(state.pressure)
+    @inbounds for i in cells(part, m.pattern)
         d = m.pattern.diagonal[i]
         if !rock.active[i]
             sys.residual[2i-1] = sys.residual[2i] = 0.0
@@ -153,11 +159,12 @@ function accumulate_cells!(sys::System, m::Model, state::State, dt)
     return nothing
 end
 
-function accumulate_faces!(sys::System, m::Model, state::State)
+function accumulate_faces!(sys::System, m::Model, state::State, part)
     pattern, P, blocks, residual = m.pattern, sys.properties, sys.blocks, sys.residual
     sw, sn = 1 / m.fluids.brine_density, 1 / m.fluids.co2_density
-    @inbounds for f in eachindex(m.transmissibility)
+    @inbounds for f in faces(part, pattern)
         i, j = pattern.left[f], pattern.right[f]
+        in_i, in_j = holds(part, i), holds(part, j)
         ii, jj, ij, ji = pattern.diagonal[i], pattern.diagonal[j], pattern.left_right[f], pattern.right_left[f]
         if m.transmissibility[f] == 0                   # beside an inactive cell, whose properties mean nothing
             for q in (ij, ji)
@@ -183,16 +190,20 @@ function accumulate_faces!(sys::System, m::Model, state::State)
             dSj = dup_S
         end
         flux *= potential
-        residual[2i-1] += flux
-        residual[2j-1] -= flux
-        blocks[1, ii] += dpi
-        blocks[3, ii] += dSi
-        blocks[1, ij] = dpj
-        blocks[3, ij] = dSj
-        blocks[1, ji] = -dpi
-        blocks[3, ji] = -dSi
-        blocks[1, jj] -= dpj
-        blocks[3, jj] -= dSj
+        if in_i
+            residual[2i-1] += flux
+            blocks[1, ii] += dpi
+            blocks[3, ii] += dSi
+            blocks[1, ij] = dpj
+            blocks[3, ij] = dSj
+        end
+        if in_j
+            residual[2j-1] -= flux
+            blocks[1, ji] = -dpi
+            blocks[3, ji] = -dSi
+            blocks[1, jj] -= dpj
+            blocks[3, jj] -= dSj
+        end
         # CO2
         T = sn * m.transmissibility[f]
         potential = P[PN, i] - P[PN, j] - half_head * (P[RN, i] + P[RN, j])
@@ -211,16 +222,20 @@ function accumulate_faces!(sys::System, m::Model, state::State)
             dSj += dup_S
         end
         flux *= potential
-        residual[2i] += flux
-        residual[2j] -= flux
-        blocks[2, ii] += dpi
-        blocks[4, ii] += dSi
-        blocks[2, ij] = dpj
-        blocks[4, ij] = dSj
-        blocks[2, ji] = -dpi
-        blocks[4, ji] = -dSi
-        blocks[2, jj] -= dpj
-        blocks[4, jj] -= dSj
+        if in_i
+            residual[2i] += flux
+            blocks[2, ii] += dpi
+            blocks[4, ii] += dSi
+            blocks[2, ij] = dpj
+            blocks[4, ij] = dSj
+        end
+        if in_j
+            residual[2j] -= flux
+            blocks[2, ji] = -dpi
+            blocks[4, ji] = -dSi
+            blocks[2, jj] -= dpj
+            blocks[4, jj] -= dSj
+        end
     end
     return nothing
 end
@@ -230,7 +245,7 @@ end
 # until none is left. With p_bh eliminated, the rate of perforation j depends on every other perforation k:
 #
 #   dq_j/dx_k = δ_jk (a_j' u_j − a_j ∂p_j/∂x) + a_j dp_bh/dx_k,   dp_bh/dx_k = (a_k ∂p_k/∂x − a_k' u_k) / Σ a
-function accumulate_well!(sys::System, m::Model, state::State, w::Int, scheduled::Float64)
+function accumulate_well!(sys::System, m::Model, state::State, w::Int, scheduled::Float64, part)
     sys.rates[w] = 0.0
     sys.bottom_hole[w] = NaN
     scheduled > 0 || return nothing
@@ -256,6 +271,7 @@ function accumulate_well!(sys::System, m::Model, state::State, w::Int, scheduled
         i = well.cells[j]
         q = a[j] * u[j]
         sys.rates[w] += q
+        holds(part, i) || continue
         sys.residual[2i] -= sn * q
         d = m.pattern.diagonal[i]
         sys.blocks[2, d] -= sn * (a_p[j] * u[j] - a[j])

@@ -21,16 +21,23 @@ struct BlockILU
 end
 
 function BlockILU(pattern::Pattern)
-    n, entries = ncells(pattern), length(pattern.colind)
-    mirror = zeros(Int32, entries)
-    next = copy(pattern.rowptr)
-    for i in 1:n, q in pattern.rowptr[i]:(pattern.rowptr[i+1]-1)      # the structure is symmetric
-        k = pattern.colind[q]
+    empty = BlockILU(Int32[], Int32[], Int32[], Int32[], zeros(Float32, 4, 0), zeros(Float32, 4, 0),
+                     zeros(Float32, 2, 0))
+    return BlockILU(empty, convert(Vector{Int32}, pattern.rowptr), convert(Vector{Int32}, pattern.colind),
+                    convert(Vector{Int32}, pattern.diagonal))
+end
+
+"Storage for another structure (symmetric, columns ascending), in the memory of `old` where that is large enough."
+function BlockILU(old::BlockILU, ptr::Vector{Int32}, col::Vector{Int32}, diagonal::Vector{Int32})
+    n, entries = length(diagonal), length(col)
+    mirror, next = resize!(old.mirror, entries), ptr[1:n]
+    @inbounds for i in 1:n, q in ptr[i]:(ptr[i+1]-Int32(1))
+        k = col[q]
         mirror[next[k]] = q
-        next[k] += 1
+        next[k] += Int32(1)
     end
-    return BlockILU(pattern.rowptr, pattern.colind, pattern.diagonal, mirror, zeros(Float32, 4, entries),
-                    zeros(Float32, 4, n), zeros(Float32, 2, n))
+    room(array, columns) = size(array, 2) >= columns ? array : zeros(Float32, size(array, 1), columns)
+    return BlockILU(ptr, col, diagonal, mirror, room(old.blocks, entries), room(old.inverse, n), room(old.z, n))
 end
 
 # Blocks are (b1 b3; b2 b4), by columns.
@@ -40,7 +47,7 @@ end
 "Factorise. False when a diagonal block is singular."
 function factorize!(F::BlockILU, blocks::Matrix{Float64})
     B, D, ptr, col, mirror = F.blocks, F.inverse, F.ptr, F.col, F.mirror
-    @inbounds @simd for l in eachindex(B)
+    @inbounds @simd for l in 1:4length(col)
         B[l] = blocks[l]
     end
     @inbounds for i in eachindex(F.diagonal)

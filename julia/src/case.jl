@@ -40,8 +40,9 @@ Result:
 
 - `saturation`, `pressure` (not-a-number where a member failed), and `maximum_saturation` with residual trapping;
 - `status` (M,) 0 = done, 1 = failed; `reason`, one line per member; `steps`, `cuts`, `newton_iterations`,
-  `linear_iterations`, `injected_mass`, `injected_brine` [kg], `brine_error`, `co2_error` [kg], `final_time` [s],
-  `seconds` (M,); `bottom_hole_pressure` [Pa] and `well_rate` [kg/s] (M, W);
+  `linear_iterations`, `local_iterations` (Newton's on the front alone), `injected_mass`, `injected_brine` [kg],
+  `brine_error`, `co2_error` [kg], `final_time` [s], `seconds` (M,); `bottom_hole_pressure` [Pa] and `well_rate` [kg/s]
+  (M, W);
 - all attempts of all members, one member after the other: `history_count` (M,), and flat `history_time` [s, its start],
   `history_step` [s], `history_newton`, `history_linear`, `history_accepted` (0 or 1);
 - with `report_times`: `report_saturation`, `report_pressure`, `report_co2_pressure` (M, T, *grid); `report_brine_mass`,

@@ -131,7 +131,7 @@ function by_time(inputs, key, count, times)
 end
 
 const STEP_NUMBERS = (:initial, :maximum, :minimum, :growth, :cut, :max_saturation_change)
-const STEP_COUNTS = (:max_cuts, :max_newton, :easy_newton)
+const STEP_COUNTS = (:max_cuts, :max_newton, :easy_newton, :max_local)
 const STEP_LISTS = (:tolerance_residual, :tolerance_mass, :ends)
 
 function case_control(inputs)

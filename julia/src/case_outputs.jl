@@ -51,7 +51,7 @@ function case_results(results, reports, shape, wells)
     outputs["status"] = Int64[r.converged ? 0 : 1 for r in reports]
     outputs["reason"] = join([r.reason for r in reports], '\n')
     for (key, field) in (("steps", :steps), ("cuts", :cuts), ("newton_iterations", :newton),
-                         ("linear_iterations", :linear))
+                         ("linear_iterations", :linear), ("local_iterations", :local_newton))
         outputs[key] = Int64[getfield(r, field) for r in reports]
     end
     for (key, field) in (("injected_mass", :injected), ("injected_brine", :injected_brine),

@@ -6,40 +6,57 @@ struct Workspace{L}
     trial::State
     scheduled::Vector{Float64}        # rates in force: of the wells ...
     sources::SourceRates              # ... and of the sources
+    region::LocalWorkspace
 end
 
 function Workspace(solver, pattern::Pattern)
     n = ncells(pattern)
     return Workspace(System(pattern), workspace(solver, pattern), zeros(2n),
-                     State(zeros(n), zeros(n), zeros(n)), zeros(length(pattern.perforations)), SourceRates())
+                     State(zeros(n), zeros(n), zeros(n)), zeros(length(pattern.perforations)), SourceRates(),
+                     LocalWorkspace(pattern))
 end
 
 """
     newton_step!(ws, model, state, dt, control)
 
 One implicit step from `state`, for which [`begin_step!`](@ref) or [`next_step!`](@ref) has been called; the result is
-left in `ws.trial`. Returns (converged, Newton iterations, linear
-iterations).
+left in `ws.trial`. Returns whether it converged and the numbers of global Newton iterations, linear iterations in them,
+and local Newton iterations.
 """
 function newton_step!(ws::Workspace, m::Model, state::State, dt::Float64, control::StepControl)
-    trial, δ, active = copyto!(ws.trial, state), ws.update, m.rock.active
-    linear = 0
-    for iteration in 0:control.max_newton
-        assemble!(ws.system, m, trial, dt, ws.scheduled, ws.sources)
-        all(isfinite, ws.system.residual) || return false, iteration, linear
-        is_converged(ws, m, dt, control, iteration) && return true, iteration, linear
-        iteration == control.max_newton && break
-        solved, iterations = solve!(δ, ws.linear, ws.system)
-        linear += iterations
-        solved || return false, iteration + 1, linear
-        limit = control.max_saturation_change
-        @inbounds for i in eachindex(trial.pressure)
-            active[i] || continue
-            trial.pressure[i] += δ[2i-1]
-            trial.saturation[i] = clamp(trial.saturation[i] + clamp(δ[2i], -limit, limit), 0.0, 1.0)
+    trial, limit = copyto!(ws.trial, state), control.max_saturation_change
+    assemble!(ws.system, m, trial, dt, ws.scheduled, ws.sources)
+    newton, linear, local_newton, in_a_row = 0, 0, 0, 0
+    while true
+        all(isfinite, ws.system.residual) || return false, newton, linear, local_newton
+        is_converged(ws, m, dt, control, newton) && return true, newton, linear, local_newton
+        if 0 < newton && in_a_row < control.max_local
+            done, _ = local_step!(ws.region, ws.system, m, trial, dt, limit)
+            if done
+                assemble!(ws.system, m, trial, dt, ws.scheduled, ws.sources, ws.region.part)
+                local_newton += 1
+                in_a_row += 1
+                continue
+            end
         end
+        newton == control.max_newton && return false, newton, linear, local_newton
+        solved, iterations = solve!(ws.update, ws.linear, ws.system)
+        newton += 1
+        linear += iterations
+        in_a_row = 0
+        solved || return false, newton, linear, local_newton
+        @inbounds for i in eachindex(trial.pressure)
+            change!(trial, m, i, ws.update[2i-1], ws.update[2i], limit)
+        end
+        assemble!(ws.system, m, trial, dt, ws.scheduled, ws.sources)
     end
-    return false, control.max_newton, linear
+end
+
+@inline function change!(trial::State, m::Model, i, δp, δS, limit)
+    m.rock.active[i] || return nothing
+    trial.pressure[i] += δp
+    trial.saturation[i] = clamp(trial.saturation[i] + clamp(δS, -limit, limit), 0.0, 1.0)
+    return nothing
 end
 
 function is_converged(ws::Workspace, m::Model, dt, control::StepControl, iteration)

@@ -10,10 +10,10 @@ end
 """
     Report
 
-What happened to a member: `converged`, a `reason` when not, steps taken, cuts, Newton and linear iterations (wasted
-ones included), mass of CO2 and of brine injected [kg], error of the mass balance of brine and CO2 [kg], the time
-reached [s], the last pressure [Pa] of each well (NaN when shut) and its last mass rate [kg/s], the seconds it took, and
-the `history` of all attempts.
+What happened to a member: `converged`, a `reason` when not, steps taken, cuts, iterations (`newton`, `linear`, and
+`local_newton` on the front alone; wasted ones included), mass of CO2 and of brine injected [kg], error of the mass
+balance of brine and CO2 [kg], the time reached [s], the last pressure [Pa] of each well (NaN when shut) and its last
+mass rate [kg/s], the seconds it took, and the `history` of all attempts.
 """
 mutable struct Report
     converged::Bool
@@ -22,6 +22,7 @@ mutable struct Report
     cuts::Int
     newton::Int
     linear::Int
+    local_newton::Int
     injected::Float64
     injected_brine::Float64
     brine_error::Float64
@@ -34,7 +35,7 @@ mutable struct Report
 end
 
 Report(start, wells) =
-    Report(false, "", 0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, start, fill(NaN, wells), zeros(wells), 0.0, Attempt[])
+    Report(false, "", 0, 0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, start, fill(NaN, wells), zeros(wells), 0.0, Attempt[])
 
 """
     Balance

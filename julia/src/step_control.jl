@@ -1,7 +1,7 @@
 """
     StepControl(; initial = 0.0, maximum = 20 days, minimum = 1.0, growth = 2.0, cut = 0.5, max_cuts = 30,
-                max_newton = 12, easy_newton = 7, max_saturation_change = 0.2, tolerance_residual = 1e-5,
-                tolerance_mass = 1e-9, ends = [])
+                max_newton = 12, easy_newton = 7, max_local = 8, max_saturation_change = 0.2,
+                tolerance_residual = 1e-5, tolerance_mass = 1e-9, ends = [])
 
 How time is stepped and when Newton's iteration has converged.
 
@@ -12,6 +12,7 @@ How time is stepped and when Newton's iteration has converged.
   be `growth` times longer.
 - `ends` [s]: when given, steps end at these times (and where rates change or a report is due) and nowhere else as long
   as they converge; a step that fails is cut, and its pieces grow again until the prescribed end.
+- Between two global iterations, up to `max_local` local ones follow the front (see local_newton.jl); 0: none.
 - An iteration changes no saturation by more than `max_saturation_change`.
 - Converged: in every cell |R_α| Δt ≤ `tolerance_residual` pore volumes, and summed over the model each phase balances
   to `tolerance_mass` of the mass injected in the step (of the CO2 in place when nothing is injected). Either is one
@@ -27,14 +28,15 @@ struct StepControl
     max_cuts::Int
     max_newton::Int
     easy_newton::Int
+    max_local::Int
     max_saturation_change::Float64
     tolerance_residual::NTuple{2,Float64}
     tolerance_mass::NTuple{2,Float64}
     ends::Vector{Float64}
 
     function StepControl(; initial = 0.0, maximum = 20 * 86400.0, minimum = 1.0, growth = 2.0, cut = 0.5, max_cuts = 30,
-                         max_newton = 12, easy_newton = 7, max_saturation_change = 0.2, tolerance_residual = 1e-5,
-                         tolerance_mass = 1e-9, ends = Float64[])
+                         max_newton = 12, easy_newton = 7, max_local = 8, max_saturation_change = 0.2,
+                         tolerance_residual = 1e-5, tolerance_mass = 1e-9, ends = Float64[])
         initial >= 0 || throw(ArgumentError("step initial = $initial: give a time in seconds, or 0 for a choice"))
         for (name, value) in (("maximum", maximum), ("minimum", minimum),
                               ("max_saturation_change", max_saturation_change))
@@ -42,11 +44,12 @@ struct StepControl
         end
         growth >= 1 || throw(ArgumentError("step growth = $growth: give 1 or more"))
         0 < cut < 1 || throw(ArgumentError("step cut = $cut: give a factor between 0 and 1"))
-        (max_cuts >= 0 && max_newton >= 1) ||
-            throw(ArgumentError("step max_cuts = $max_cuts, max_newton = $max_newton: give 0 or more, 1 or more"))
+        (max_cuts >= 0 && max_newton >= 1 && max_local >= 0) ||
+            throw(ArgumentError("step max_cuts = $max_cuts, max_newton = $max_newton, max_local = $max_local: give 0 or " *
+                                "more, 1 or more, 0 or more"))
         check_times("step_ends", ends)
-        return new(initial, maximum, minimum, growth, cut, max_cuts, max_newton, easy_newton, max_saturation_change,
-                   by_phase("step tolerance_residual", tolerance_residual),
+        return new(initial, maximum, minimum, growth, cut, max_cuts, max_newton, easy_newton, max_local,
+                   max_saturation_change, by_phase("step tolerance_residual", tolerance_residual),
                    by_phase("step tolerance_mass", tolerance_mass), collect(Float64, ends))
     end
 end

@@ -106,11 +106,12 @@ function reach!(ws::Workspace, m::Model, state::State, t, target, dt, control::S
     while t < target
         left = target - t
         taken = dt >= left ? left : dt > 0.5 * left ? 0.5 * left : dt
-        solved, newton, linear = newton_step!(ws, m, state, taken, control)
+        solved, newton, linear, local_newton = newton_step!(ws, m, state, taken, control)
         plausible = !solved || is_plausible(m, ws.trial)
         push!(report.history, Attempt(t, taken, newton, linear, solved && plausible))
         report.newton += newton
         report.linear += linear
+        report.local_newton += local_newton
         if !solved
             report.cuts += 1
             cuts += 1

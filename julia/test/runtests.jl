@@ -20,6 +20,7 @@ const YEAR = 365.25 * DAY
     include("test_sources.jl")
     include("test_inactive_cells.jl")
     include("test_linear_solvers.jl")
+    include("test_local_newton.jl")
     include("test_ensemble.jl")
     include("test_steps.jl")
     include("test_trapping.jl")

@@ -39,6 +39,8 @@ class MemberReport:
         Whether it arrived, and why not.
     steps, cuts, newton_iterations, linear_iterations
         Steps taken, steps repeated, iterations (those of repeated steps included).
+    local_iterations
+        Newton iterations on the front alone, between those of the whole field.
     injected_mass, injected_brine_mass
         CO2 and brine that wells and sources injected [kg].
     brine_error, co2_error
@@ -59,6 +61,7 @@ class MemberReport:
     cuts: int
     newton_iterations: int
     linear_iterations: int
+    local_iterations: int
     injected_mass: float
     injected_brine_mass: float
     brine_error: float
@@ -154,6 +157,7 @@ def read_reports(outputs: Mapping[str, Any], members: int, wells: int) -> tuple[
             cuts=int(outputs["cuts"][m]),
             newton_iterations=int(outputs["newton_iterations"][m]),
             linear_iterations=int(outputs["linear_iterations"][m]),
+            local_iterations=int(outputs["local_iterations"][m]),
             injected_mass=float(outputs["injected_mass"][m]),
             injected_brine_mass=float(outputs["injected_brine"][m]),
             brine_error=float(outputs["brine_error"][m]),

@@ -21,7 +21,7 @@ from seisflow.units import DAY
 
 __all__ = ["StepControl"]
 
-PLAIN = ("maximum", "minimum", "growth", "cut", "max_cuts", "max_newton", "max_saturation_change")
+PLAIN = ("maximum", "minimum", "growth", "cut", "max_cuts", "max_newton", "max_local", "max_saturation_change")
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class StepControl:
         Failed steps after which a member is given up.
     max_newton
         Newton iterations after which a step has failed.
+    max_local
+        Newton iterations on the advancing front alone that may follow one of the whole field; 0: none.
     max_saturation_change
         Largest change of a saturation in one Newton iteration.
     tolerance_residual
@@ -73,6 +75,7 @@ class StepControl:
     cut: float = 0.5
     max_cuts: int = 30
     max_newton: int = 12
+    max_local: int = 8
     max_saturation_change: float = 0.2
     tolerance_residual: float | tuple[float, float] = 1e-5
     tolerance_mass: float | tuple[float, float] = 1e-9
@@ -92,6 +95,7 @@ class StepControl:
         require(0 < self.cut < 1, "steps.cut", self.cut, "give a factor between 0 and 1")
         require(self.max_cuts >= 0, "steps.max_cuts", self.max_cuts, "give 0 or more")
         require(self.max_newton >= 1, "steps.max_newton", self.max_newton, "give at least 1")
+        require(self.max_local >= 0, "steps.max_local", self.max_local, "give 0 or more")
         if self.solver not in ("auto", "cpr", "direct"):
             raise InputError("steps.solver", self.solver, 'give "auto", "cpr" or "direct"')
         if self.linear_tolerance is not None:
