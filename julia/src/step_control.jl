@@ -7,8 +7,8 @@ How time is stepped and when Newton's iteration has converged.
 
 - `initial`, `maximum`, `minimum` step [s]. `initial = 0` chooses the time in which the wells would fill the pore space
   of the cells they are open in (again whenever a rate rises).
-- A step that needs more than `max_newton` iterations is repeated with `cut` times its length; after more than `max_cuts`
-  cuts of one step, or below `minimum`, the member fails. A step of at most `easy_newton` iterations lets the next one
+- A step that needs more than `max_newton` iterations is repeated with `cut` times its length; after more than
+  `max_cuts` cuts of one step, or below `minimum`, the member fails. A step of at most `easy_newton` iterations lets the next one
   be `growth` times longer.
 - `ends` [s]: when given, steps end at these times (and where rates change or a report is due) and nowhere else as long
   as they converge; a step that fails is cut, and its pieces grow again until the prescribed end.

@@ -1,4 +1,4 @@
-@testset "that transmissibilities are harmonic and anisotropic, and pore volumes are multiplied at lateral edges only" begin
+@testset "that transmissibilities are harmonic and anisotropic, pore volumes multiplied at lateral edges only" begin
     rng = MersenneTwister(8)
     g = Grid(4, 3, 5, 20.0, 30.0, 5.0; top = 1000.0)
     n = ncells(g)

@@ -30,6 +30,13 @@ end
                              control = control)
     @test report.converged
     capillary = [TwoPhaseFlow.capillary_pressure(fluids.capillarity, S)[1] for S in state.saturation]
+    # the whole profile: p_c(S) = p_top − Δρ g z, with the p_top that holds the CO2 there is
+    pc(S) = TwoPhaseFlow.capillary_pressure(fluids.capillarity, S)[1]
+    at(p) = p <= pc(0.0) ? 0.0 : bisect(S -> pc(S) - p, 0.0, 0.9)
+    profile(top) = [at(top - 300 * 9.80665 * k) for k in 0:49]
+    exact = profile(bisect(top -> sum(profile(top)) - sum(state.saturation), 1e5, 1e6))
+    # the last CO2 arrives algebraically in time
+    @test maximum(abs, state.saturation .- exact) < 0.01
     both = findall(S -> 0.1 < S < 0.6, state.saturation)        # where both phases can still move
     @test length(both) > 10
     # dp_c/dz = −(ρ_w − ρ_n) g; the tail is algebraic in time: 1 %

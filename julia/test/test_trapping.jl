@@ -40,8 +40,8 @@ end
     S, S_max = state.saturation, state.maximum_saturation
     @test S_max[31:40] == fill(0.6, 10) && all(S_max .>= S)
     trapped = [TwoPhaseFlow.trapped_saturation(C, 0.0, s) for s in S_max]
-    # what is not trapped gathers in the first two cells, under the top; near its end a scanning curve is a straight line,
-    # so that the last mobile CO2 has left exponentially fast: what remains is the sum of Newton's tolerances of 1e-6
+    # what is not trapped gathers in the first two cells, under the top; near its end a scanning curve is a straight
+    # line, so that the last mobile CO2 has left exponentially fast: what remains is the sum of Newton's tolerances of 1e-6
     @test maximum(abs, S[3:40] .- trapped[3:40]) < 1e-4
     @test minimum(S_max[3:40]) > 0.05
     @test sum(masses(m, state)[2]) ≈ sum(masses(m, start)[2]) rtol = 1e-8
