@@ -28,3 +28,19 @@ end
     @test 1.7 < difference(time[1], time[2]) / difference(time[2], time[3]) < 2.3
     @test difference(time[1], time[2]) > 1e-2                   # there is something to converge
 end
+
+@testset "that flow which moves less in a step than the tolerance does not stand still" begin
+    g = Grid(1, 1, 10, 10.0, 10.0, 2.0; top = 1000.0)
+    m = Model(g, Rock(fill(0.2, 10), fill(1e-17, 10)), Fluids(), Well[])
+    start = State(hydrostatic_pressure(g, Fluids()), fill(0.4, 10))
+    function rise(tolerance)
+        control = StepControl(; ends = collect(DAY:DAY:50DAY), tolerance_residual = tolerance)
+        state, report = simulate(m, start, Schedule(Float64[], zeros(0, 0)), 0.0, 50DAY; control = control,
+                                 solver = DirectSolver())
+        @test report.converged
+        return state.saturation .- start.saturation
+    end
+    exact = rise(1e-12)
+    @test 1e-6 < maximum(abs, exact) / 50 < 1e-5                # per step, of the pore volume
+    @test maximum(abs, rise(1e-5) .- exact) < 0.01 * maximum(abs, exact)
+end

@@ -53,3 +53,20 @@ end
     # 2 for backward Euler; the reference's own error is 1/16 of fine's
     @test 1.6 < coarse / fine < 2.6
 end
+
+@testset "that a step makes good what the one before left open" begin
+    g = Grid(12, 1, 8, 50.0, 100.0, 10.0; top = 1000.0)
+    m = Model(g, Rock(fill(0.25, 96), fill(1e-13, 96)), Fluids(), Well[])
+    state = State(hydrostatic_pressure(g, Fluids()), 0.6 .* rand(MersenneTwister(17), 96))
+    sys, dt = TwoPhaseFlow.System(m.pattern), 5DAY
+    sys.residual .= 1e-9 .* randn(MersenneTwister(18), 192)      # of the last step, in m³/s
+    TwoPhaseFlow.next_step!(sys, m, state, dt)
+    brine, co2 = masses(m, state)
+    @test sum(sys.old_brine .- brine) ≈ -dt * 1000 * sum(sys.residual[1:2:end]) rtol = 1e-5     # rounding of 1e8 kg
+    @test sum(sys.old_co2 .- co2) ≈ -dt * 700 * sum(sys.residual[2:2:end]) rtol = 1e-5
+    # ... so that, from an exact start, the errors of many steps that are only just good enough do not add up
+    control = StepControl(; ends = collect(DAY:DAY:200DAY), tolerance_mass = 1e-6)
+    state, report = simulate(m, state, Schedule(Float64[], zeros(0, 0)), 0.0, 200DAY; control = control)
+    @test report.converged
+    @test abs(report.co2_error) <= 1.01e-6 * sum(co2) && abs(report.brine_error) <= 1.01e-6 * sum(co2)
+end
