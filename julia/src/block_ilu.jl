@@ -36,7 +36,9 @@ function BlockILU(old::BlockILU, ptr::Vector{Int32}, col::Vector{Int32}, diagona
         mirror[next[k]] = q
         next[k] += Int32(1)
     end
-    room(array, columns) = size(array, 2) >= columns ? array : zeros(Float32, size(array, 1), columns)
+    # what has to grow will grow again
+    room(array, columns) = size(array, 2) >= columns ? array :
+        zeros(Float32, size(array, 1), isempty(array) ? columns : 2columns)
     return BlockILU(ptr, col, diagonal, mirror, room(old.blocks, entries), room(old.inverse, n), room(old.z, n))
 end
 
