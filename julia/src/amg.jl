@@ -4,8 +4,8 @@
 #
 # with coarse points chosen by the first pass of Ruge and Stüben (1987, Algebraic multigrid, in McCormick (ed.),
 # Multigrid Methods, SIAM, section 4.6), classical interpolation, one forward Gauss–Seidel sweep on the way down and one
-# backward on the way up, and the inverse of the smallest matrix. Cells that nobody couples to strongly (inactive ones, or
-# the huge ones of an aquifer) are left to the sweeps.
+# backward on the way up, and the inverse of the smallest matrix. Cells that nobody couples to strongly (inactive ones,
+# or the huge ones of an aquifer) are left to the sweeps. In single precision: it is a preconditioner.
 #
 # Two preparations: `setup!` makes everything anew, `refresh!` keeps P and recomputes the matrices. Vectors keep their
 # memory from one set-up to the next.

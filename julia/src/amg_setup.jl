@@ -1,4 +1,5 @@
-# How the multigrid hierarchy of amg.jl is made: coarse points, interpolation, and the coarse matrices A_{l+1} = Pᵀ (A_l P).
+# How the multigrid hierarchy of amg.jl is made: coarse points, interpolation, and the coarse matrices
+# A_{l+1} = Pᵀ (A_l P).
 
 # --- coarse points ----------------------------------------------------------------------------------------------------
 
@@ -266,7 +267,8 @@ end
 
 # Structure of Pᵀ (A P).
 function galerkin_symbolic!(next::Level, level::Level, s::Scratch, coarse::Int)
-    ptr, col, diagonal = resize!(next.matrix.ptr, coarse + 1), empty!(next.matrix.col), resize!(next.matrix.diagonal, coarse)
+    ptr, col = resize!(next.matrix.ptr, coarse + 1), empty!(next.matrix.col)
+    diagonal = resize!(next.matrix.diagonal, coarse)
     mark = fill!(s.mark, 0)
     ptr[1] = 1
     @inbounds for c in 1:coarse

@@ -77,8 +77,8 @@ end
 """
     correct!(x, F, δp)
 
-x ← e + M⁻¹ (x − A e) with e = (δp, 0) in every cell: the second stage of CPR after a pressure correction δp, in one pass
-over the matrix and one over its upper half.
+x ← e + M⁻¹ (x − A e) with e = (δp, 0) in every cell: the second stage of CPR after a pressure correction δp, in one
+pass over the matrix and one over its upper half.
 """
 function correct!(x::Vector{Float64}, F::BlockILU, δp::Vector{Float32})
     ptr, col, diagonal, B, D, z = F.ptr, F.col, F.diagonal, F.blocks, F.inverse, F.z

@@ -6,9 +6,9 @@
 #
 #   J_ΩΩ δ_Ω = −R_Ω,   Ω = {i : |R_i| Δt > ε V_i} and the cells within two faces of it,
 #
-# by GMRES and block-ILU(0) (the region is too small for long pressure waves), and only Ω and its neighbours are assembled
-# anew. Global iterations begin and end every step, and judge it: what is accepted solves the same equations to the same
-# tolerance. In the spirit of nonlinear elimination: Lanzkron, Rose and Wilkes (1996), doi:10.1137/S106482759325154X.
+# by GMRES and block-ILU(0) (the region is too small for long pressure waves), and only Ω and its neighbours are
+# assembled anew. Global iterations begin and end every step, and judge it: what is accepted solves the same equations
+# to the same tolerance. In the spirit of nonlinear elimination: Lanzkron, Rose and Wilkes (1996), doi:10.1137/S106482759325154X.
 
 const LOCAL_SHARE = 0.15        # largest share of the cells that is treated apart
 const LOCAL_RESIDUAL = 1e-2     # imbalance, in pore volumes, below which a global iteration converges as fast

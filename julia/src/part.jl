@@ -1,5 +1,6 @@
-# Which cells an assembly renews. The residual of a cell depends on its own state and on its neighbours', so after a change
-# in some cells only those and their neighbours are new; the rest of residual and Jacobian stays as it is, to the last bit.
+# Which cells an assembly renews. The residual of a cell depends on its own state and on its neighbours', so after a
+# change in some cells only those and their neighbours are new; the rest of residual and Jacobian stays as it is, to the
+# last bit.
 
 "All cells and faces."
 struct Whole end

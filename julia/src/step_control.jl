@@ -8,8 +8,8 @@ How time is stepped and when Newton's iteration has converged.
 - `initial`, `maximum`, `minimum` step [s]. `initial = 0` chooses the time in which the wells would fill the pore space
   of the cells they are open in (again whenever a rate rises).
 - A step that needs more than `max_newton` iterations is repeated with `cut` times its length; after more than
-  `max_cuts` cuts of one step, or below `minimum`, the member fails. A step of at most `easy_newton` iterations lets the next one
-  be `growth` times longer.
+  `max_cuts` cuts of one step, or below `minimum`, the member fails. A step of at most `easy_newton` iterations lets the
+  next one be `growth` times longer.
 - `ends` [s]: when given, steps end at these times (and where rates change or a report is due) and nowhere else as long
   as they converge; a step that fails is cut, and its pieces grow again until the prescribed end.
 - Between two global iterations, up to `max_local` local ones follow the front (see local_newton.jl); 0: none.
@@ -45,8 +45,8 @@ struct StepControl
         growth >= 1 || throw(ArgumentError("step growth = $growth: give 1 or more"))
         0 < cut < 1 || throw(ArgumentError("step cut = $cut: give a factor between 0 and 1"))
         (max_cuts >= 0 && max_newton >= 1 && max_local >= 0) ||
-            throw(ArgumentError("step max_cuts = $max_cuts, max_newton = $max_newton, max_local = $max_local: give 0 or " *
-                                "more, 1 or more, 0 or more"))
+            throw(ArgumentError("step max_cuts = $max_cuts, max_newton = $max_newton, max_local = $max_local: " *
+                                "give 0 or more, 1 or more, 0 or more"))
         check_times("step_ends", ends)
         return new(initial, maximum, minimum, growth, cut, max_cuts, max_newton, easy_newton, max_local,
                    max_saturation_change, by_phase("step tolerance_residual", tolerance_residual),

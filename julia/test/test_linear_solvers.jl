@@ -115,8 +115,8 @@ end
     D = zeros(2n, 2n)
     for i in 1:n
         rows = 2i-1:2i
-        D[rows, rows] = A[rows, rows] - mapreduce(k -> A[rows, 2k-1:2k] * inv(D[2k-1:2k, 2k-1:2k]) * A[2k-1:2k, rows], +,
-                                                  1:(i-1); init = zeros(2, 2))
+        eliminated(k) = A[rows, 2k-1:2k] * inv(D[2k-1:2k, 2k-1:2k]) * A[2k-1:2k, rows]
+        D[rows, rows] = A[rows, rows] - mapreduce(eliminated, +, 1:(i-1); init = zeros(2, 2))
     end
     M = (D + L) * inv(D) * (D + U)
     x, δp = randn(rng, 2n), randn(rng, Float32, n)
@@ -161,7 +161,8 @@ end
         iterative, report_iterative = run(solver)
         @test report_iterative.converged
         # both stop Newton at 1e-5 pore volumes, at different iterates (and so, at times, at other step lengths)
-        @test maximum(abs, direct.saturation .- iterative.saturation) < (report.steps == report_iterative.steps ? 1e-4 : 1e-2)
+        close = report.steps == report_iterative.steps ? 1e-4 : 1e-2
+        @test maximum(abs, direct.saturation .- iterative.saturation) < close
         @test direct.pressure ≈ iterative.pressure rtol = 1e-3
         solver isa CPRSolver && @test report_iterative.linear < 12report_iterative.newton   # the preconditioner works
     end

@@ -40,7 +40,7 @@ class StepControl:
     growth, cut
         Factor on the step after easy steps, and after one that failed.
     max_cuts
-        Failed steps after which a member is given up.
+        Cuts of one step after which a member is given up.
     max_newton
         Newton iterations after which a step has failed.
     max_local
