@@ -23,7 +23,7 @@ struct System
     weights::Matrix{Float64}              # ρ_ref/ρ of brine and CO2 in each cell: rows → volume balance
     bottom_hole::Vector{Float64}          # pressure of each well [Pa], and mass rate [kg/s], of the last assembly
     rates::Vector{Float64}
-    well_density::Vector{Float64}         # CO2 density in each well, kept over a step
+    well_head::Vector{Vector{Float64}}    # weight of the CO2 column above each perforation [Pa], kept over a step
     drawdown::Vector{Float64}             # scratch, as long as the longest well
     conductance::Vector{Float64}
     conductance_p::Vector{Float64}
@@ -36,15 +36,13 @@ function System(pattern::Pattern)
     n, nw = ncells(pattern), length(pattern.perforations)
     longest = maximum(vcat(0, [size(p, 1) for p in pattern.perforations]))
     return System(zeros(4, length(pattern.colind)), zeros(2n), zeros(n), zeros(n), zeros(15, n), ones(2, n),
-                  zeros(nw), zeros(nw), zeros(nw), zeros(longest), zeros(longest), zeros(longest), zeros(longest))
+                  zeros(nw), zeros(nw), [zeros(size(p, 1)) for p in pattern.perforations],
+                  zeros(longest), zeros(longest), zeros(longest), zeros(longest))
 end
 
-"Before the first step: remember the masses of `state`, and the density of CO2 in the wells."
+"Before the first step: remember the masses of `state`."
 function begin_step!(sys::System, m::Model, state::State)
     masses!(sys.old_brine, sys.old_co2, m, state)
-    for (w, well) in enumerate(m.wells)
-        sys.well_density[w] = co2_density(m.fluids, state.pressure[well.cells[1]])
-    end
     return nothing
 end
 
@@ -71,6 +69,49 @@ end
 function restore!(masses, excess)
     total = sum(masses)
     total > 0 && (masses .*= 1 - excess / total)
+    return nothing
+end
+
+# The CO2 column of a well, for a step that starts from `state`: its rate was `before` until then and is `now` from then.
+# The column between perforations j − 1 and j has the CO2 density at the mean of the pressures in the well there:
+#
+#   h_j = h_{j−1} + ρ_n(½ (p_{j−1} + p_j)) g (z_j − z_{j−1}),   p_j = p_bh + h_j
+#
+# It is kept over a step: p_bh belongs to the state and the rate from which the step starts. First the brine pressures
+# of the cells stand for p_j; each round then solves p_bh with the last column and weighs it again. The column feels
+# p_bh by c ρ g (z_j − z_1) ≈ 1e-3 only, so three rounds leave nothing. A well that opens has one round, as in OPM Flow.
+function weigh_column!(sys::System, m::Model, state::State, w::Int, before::Float64, now::Float64)
+    scheduled, rounds = before > 0 ? (before, 3) : (now, 1)
+    scheduled > 0 || return nothing
+    well, f, head, heights = m.wells[w], m.fluids, sys.well_head[w], m.well_heights[w]
+    a, u, count = sys.conductance, sys.drawdown, length(well.cells)
+    weigh!(head, heights, f, j -> state.pressure[well.cells[j]])
+    for _ in 1:rounds
+        for (j, i) in enumerate(well.cells)
+            S = state.saturation[i]
+            p = state.pressure[i] + capillary_pressure(f.capillarity, S)[1]
+            mobility = brine_mobility(f, S)[1] + co2_mobility(f, S, state.maximum_saturation[i])[1]
+            a[j] = m.well_indices[w][j] * mobility * co2_density(f, p)
+            u[j] = p - head[j]
+        end
+        pressure = min(balanced_pressure(a, u, count, scheduled)[1], well.pressure_limit)
+        # beyond the law of density (no perforation conducts, or rock that cannot take the rate) the last column stays
+        f.co2_compressibility * abs(pressure - f.reference_pressure) <= 1 || break
+        weigh!(head, heights, f, j -> pressure + head[j])
+    end
+    return nothing
+end
+
+# `pressure_of(j)` is asked for before head[j] changes, and not again.
+function weigh!(head, heights, f, pressure_of)
+    above, total = pressure_of(1), 0.0
+    head[1] = 0.0
+    for j in 2:length(head)
+        here = pressure_of(j)
+        total += co2_density(f, 0.5 * (above + here)) * (heights[j] - heights[j-1])
+        head[j] = total
+        above = here
+    end
     return nothing
 end
 
@@ -257,7 +298,7 @@ function accumulate_well!(sys::System, m::Model, state::State, w::Int, scheduled
         a[j] = WI * P[LT, i] * P[RN, i]
         a_p[j] = WI * P[LT, i] * P[RN_P, i]
         a_S[j] = WI * (P[LT_S, i] * P[RN, i] + P[LT, i] * P[RN_S, i])
-        u[j] = state.pressure[i] - sys.well_density[w] * m.well_heights[w][j]       # p_bh above which j takes CO2
+        u[j] = P[PN, i] - sys.well_head[w][j]                       # p_bh above which j takes CO2
     end
     pressure, total = balanced_pressure(a, u, count, scheduled)
     limited = pressure > well.pressure_limit
@@ -275,13 +316,13 @@ function accumulate_well!(sys::System, m::Model, state::State, w::Int, scheduled
         sys.residual[2i] -= sn * q
         d = m.pattern.diagonal[i]
         sys.blocks[2, d] -= sn * (a_p[j] * u[j] - a[j])
-        sys.blocks[4, d] -= sn * a_S[j] * u[j]
+        sys.blocks[4, d] -= sn * (a_S[j] * u[j] - a[j] * P[PN_S, i])
         limited && continue
         for k in 1:count
             u[k] > 0 || continue
             block = m.pattern.perforations[w][j, k]
             sys.blocks[2, block] -= sn * a[j] * (a[k] - a_p[k] * u[k]) / total
-            sys.blocks[4, block] += sn * a[j] * a_S[k] * u[k] / total
+            sys.blocks[4, block] -= sn * a[j] * (a[k] * P[PN_S, well.cells[k]] - a_S[k] * u[k]) / total
         end
     end
     return nothing

@@ -50,9 +50,10 @@ function simulate!(ws::Workspace, m::Model, initial::State, schedule::Schedule, 
         reset!(ws.linear)
         begin_step!(ws.system, m, state)
         now = t + same_time(t)
-        k = period(schedule, now)
+        k, previous = period(schedule, now), period(schedule, t - same_time(t))
         for w in eachindex(m.wells)
             ws.scheduled[w] = rate(schedule, w, k)
+            weigh_column!(ws.system, m, state, w, rate(schedule, w, previous), ws.scheduled[w])
         end
         set_period!(ws.sources, sources, now)
         total = sum(ws.scheduled) + sum(ws.sources.co2) + sum(ws.sources.brine)
@@ -138,6 +139,9 @@ function accept!(ws::Workspace, m::Model, state::State, taken, report::Report)
     copyto!(state, ws.trial)
     next_step!(ws.system, m, state, taken)
     remember_maximum!(state)
+    for w in eachindex(m.wells)
+        weigh_column!(ws.system, m, state, w, ws.scheduled[w], ws.scheduled[w])
+    end
     copyto!(report.bottom_hole, ws.system.bottom_hole)
     copyto!(report.rates, ws.system.rates)
     report.injected += (sum(ws.system.rates) + sum(ws.sources.co2)) * taken

@@ -6,9 +6,10 @@ A vertical CO2 injector that is open in `cells` (numbers as [`cell_index`](@ref)
 It injects the scheduled mass rate as long as its pressure at the uppermost perforation stays below `pressure_limit`
 [Pa]; otherwise that pressure is held. A scheduled rate of `Inf` is pressure control. Perforation j takes
 
-    q_j = WI_j λ_t,j ρ_n,j max(0, p_bh + ρ g (z_j − z_1) − p_j)
+    q_j = WI_j λ_t,j ρ_n,j max(0, p_bh + h_j − p_n,j)
 
-with the mobility and density of its cell and the [`well_index`](@ref) WI. Nothing flows back into a well.
+with the mobility, density and CO2 pressure of its cell, the weight h_j of the CO2 in the well between perforations 1
+and j (taken at the start of a step), and the [`well_index`](@ref) WI. Nothing flows back into a well.
 """
 struct Well
     cells::Vector{Int}

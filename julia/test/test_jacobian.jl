@@ -49,6 +49,7 @@ laws() = (
     sources = TwoPhaseFlow.SourceRates([cell_index(g, 1, 2, 3)], [2.0], [3.0])
     sys = TwoPhaseFlow.System(m.pattern)
     TwoPhaseFlow.begin_step!(sys, m, before)
+    foreach(w -> TwoPhaseFlow.weigh_column!(sys, m, before, w, rates[w], rates[w]), 1:2)
     dt = 3600.0
     function residual(state)
         TwoPhaseFlow.assemble!(sys, m, state, dt, rates, sources)
