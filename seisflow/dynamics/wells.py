@@ -1,6 +1,7 @@
 r"""What brings CO2 into the ground: vertical wells with a schedule of rates, and sources in single cells.
 
-    q_j = WI_j λ_t,j ρ_n,j max(0, p_bh + ρ g (z_j − z_1) − p_j)              of perforation j [kg/s]
+    q_j = WI_j λ_t,j ρ_n,j max(0, p_bh + h_j − p_n,j)                         of perforation j [kg/s]
+    h_j = h_{j−1} + ρ_n(½ (p_{j−1} + p_j)) g (z_j − z_{j−1}),  p_j = p_bh + h_j    at the start of a step
     WI = 2π √(K_x K_y) Δz / (ln(r_e/r_w) + s)
     r_e = 0.28 √(√(K_y/K_x) Δx² + √(K_x/K_y) Δy²) / ((K_y/K_x)^¼ + (K_x/K_y)^¼)
 
