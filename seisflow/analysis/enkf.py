@@ -17,15 +17,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
+from seisflow.analysis.adjustments import Adjustment, Inflation, mixing
 from seisflow.analysis.base import Analysis, Progress
+from seisflow.analysis.ensemble_space import DataSpace, centring, innovation_chi2, transformed
 from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
-from seisflow.errors import InputError
 from seisflow.posterior import Posterior
 
-__all__ = ["EnKF"]
+__all__ = ["EnKF", "perturbed_weights"]
 
 
 @dataclass(frozen=True)
@@ -38,21 +40,23 @@ class EnKF(Analysis):
     Parameters
     ----------
     fields
-        Fields of the state that the data update; others are carried along.
+        Fields of the state that the data update; others are carried along. None: all.
     inflation
         Factor on the analysis anomalies, 1 or more.
     bounds
         Field → (lowest, highest) physical value, applied after the update.
+    adjustments
+        What else is done to the analysed members, in their order, before the bounds.
     """
 
-    fields: tuple[str, ...] = ("saturation", "pressure")
+    fields: tuple[str, ...] | None = ("saturation", "pressure")
     inflation: float = 1.0
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     name: str = "enkf"
+    adjustments: tuple[Adjustment, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.inflation >= 1:
-            raise InputError("inflation", self.inflation, "give a factor of 1 or more")
+        Inflation(self.inflation)
 
     def update(
         self,
@@ -63,30 +67,35 @@ class EnKF(Analysis):
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
-        M = forecast.size
-        if M < 2:
-            raise InputError("forecast.size", M, "a Kalman gain needs at least two members")
-        X, HX, y = forecast.pack(self.fields), predicted.pack(), observed.pack(predicted.names)
-        eps = noise.sample(M, generator)
-        eps -= eps.mean(axis=0)
-        anomalies, Y = X - X.mean(axis=0), HX - HX.mean(axis=0)
-        innovations = y + eps - HX
-
-        whitened = noise.solve(Y)
-        small = cho_factor(whitened @ Y.T + (M - 1) * np.eye(M))
-        weights = cho_solve(small, whitened @ innovations.T)
-        X = X + weights.T @ anomalies
-        X = X.mean(axis=0) + self.inflation * (X - X.mean(axis=0))
-
-        analysed = forecast.unpack(X, self.fields)
-        limited = {name: np.clip(analysed[name], *limits) for name, limits in self.bounds.items()}
-        return Posterior(analysed.replace(**limited), {"innovation_chi2": _chi2(y - HX.mean(axis=0), Y, noise)})
+        data = DataSpace.of(predicted, observed, noise)
+        W = perturbed_weights(data, noise, generator)
+        W = mixing((Inflation(self.inflation), *self.adjustments), forecast.size, generator) @ W
+        return Posterior(
+            transformed(forecast, W, self.fields, self.bounds), {"innovation_chi2": innovation_chi2(data, noise)}
+        )
 
 
-def _chi2(innovation: np.ndarray, Y: np.ndarray, noise: Covariance) -> float:
-    """dᵀ (Y'ᵀY'/(M−1) + R)⁻¹ d / D of the mean innovation d: about 1 where forecast spread and noise explain the data."""
-    M = len(Y)
-    solved = noise.solve(innovation)
-    whitened = noise.solve(Y)
-    correction = np.linalg.solve(whitened @ Y.T + (M - 1) * np.eye(M), Y @ solved.T)
-    return float(((innovation @ solved.T) - (whitened @ innovation.T).T @ correction)[0, 0] / innovation.size)
+def perturbed_weights(
+    data: DataSpace, noise: Covariance, generator: np.random.Generator, inflation_of_noise: float = 1.0
+) -> NDArray[np.float64]:
+    """W ``(M, M)`` of one update with perturbed observations.
+
+    Parameters
+    ----------
+    data
+        Anomalies and innovation.
+    noise
+        R, from which the perturbations are drawn.
+    generator
+        Source of the perturbations.
+    inflation_of_noise
+        α: the update is done with α R in place of R.
+    """
+    M = len(data.gram)
+    innovations = noise.sample(M, generator)
+    innovations -= innovations.mean(axis=0)
+    innovations *= np.sqrt(inflation_of_noise)
+    innovations += data.innovation
+    innovations -= data.anomalies
+    small = cho_factor(data.gram + inflation_of_noise * (M - 1) * np.eye(M))
+    return np.eye(M) + centring(cho_solve(small, data.whitened @ innovations.T).T)
