@@ -4,7 +4,8 @@ x_0° ~ N(m, C),   x_k° = M(x_{k-1}°) + q_k,   y_k = H(x_k°) + e_k,   q ~ N(0
 
 Members start from the same N(m, C) and follow the same model. Scores of a cycle:
 
-    rmse      sqrt( mean over the state of (analysis mean − truth)² ), weighted mean where the ensemble is weighted
+    rmse      sqrt( mean over the state of (analysis mean − truth)² ), weighted mean where the ensemble is weighted, and the
+              method's own mean where it reports one (``Posterior.weights["mean"]``: before resampling, or a mode)
     spread    sqrt( mean over the state of the unbiased variance )
     ranks     number of members below the truth, per variable
     crps      fair CRPS, mean over the state
@@ -166,7 +167,9 @@ class Experiment:
                 kept.append(state["state"])
         return Ensemble({"state": np.concatenate(kept)})
 
-    def run(self, analysis: Analysis, members: int, seed: int, twin: Twin | None = None) -> Scores:
+    def run(
+        self, analysis: Analysis, members: int, seed: int, twin: Twin | None = None, weighted: bool = False
+    ) -> Scores:
         """Follow the truth of a seed with one analysis.
 
         Parameters
@@ -179,6 +182,8 @@ class Experiment:
             Of truth, data, members and everything the analysis draws.
         twin
             The seed's truth and data if they are at hand; they are simulated otherwise.
+        weighted
+            Whether members carry ``log_weight`` from cycle to cycle (filters that resample only when they must).
         """
         begun = time.perf_counter()
         twin = twin or self.simulate(seed)
@@ -190,24 +195,30 @@ class Experiment:
         ranks = np.full((K, n), -1)
         analysing = 0.0
         ensemble = self.start(members, generator(seed, "members"))
+        if weighted:
+            ensemble = ensemble.replace(log_weight=np.zeros(members))
         for k in range(K):
             ensemble = self.forecast(ensemble, k, generator(seed, "model noise", k))
             if not np.isfinite(ensemble["state"]).all():
                 break
             table["rmse_forecast"][k], table["spread_forecast"][k] = _error_and_spread(ensemble, twin.truth[k])
             before = time.perf_counter()
-            ensemble = analysis.update(
+            posterior = analysis.update(
                 ensemble,
                 self.observation.predict(ensemble),
                 Ensemble({"data": twin.data[k : k + 1]}, self._times[k]),
                 self.observation.noise,
                 generator(seed, "analysis", k),
-            ).ensemble
+            )
             analysing += time.perf_counter() - before
+            ensemble = posterior.ensemble
             if not np.isfinite(ensemble["state"]).all():
                 break
             x = ensemble["state"]
-            table["rmse"][k], table["spread"][k] = _error_and_spread(ensemble, twin.truth[k])
+            mean = posterior.weights.get("mean")
+            table["rmse"][k], table["spread"][k] = _error_and_spread(
+                ensemble, twin.truth[k], mean if isinstance(mean, np.ndarray) and mean.shape == (n,) else None
+            )
             table["effective_size"][k] = 1 / (normalised_weights(ensemble) ** 2).sum()
             if "log_weight" not in ensemble:
                 ranks[k] = (x < twin.truth[k]).sum(axis=0)
@@ -232,9 +243,10 @@ def normalised_weights(ensemble: Ensemble) -> NDArray[np.float64]:
     return np.exp(logs - logsumexp(logs))
 
 
-def _error_and_spread(ensemble: Ensemble, truth: NDArray) -> tuple[float, float]:
+def _error_and_spread(ensemble: Ensemble, truth: NDArray, mean: NDArray | None = None) -> tuple[float, float]:
     w, x = normalised_weights(ensemble), ensemble["state"]
-    mean = w @ x
+    centre = w @ x
     unbiased = 1 - (w**2).sum()
-    variance = w @ (x - mean) ** 2 / unbiased if unbiased > 1e-12 else np.zeros_like(mean)
-    return float(np.sqrt(((mean - truth) ** 2).mean())), float(np.sqrt(variance.mean()))
+    variance = w @ (x - centre) ** 2 / unbiased if unbiased > 1e-12 else np.zeros_like(centre)
+    error = (centre if mean is None else mean) - truth
+    return float(np.sqrt((error**2).mean())), float(np.sqrt(variance.mean()))
