@@ -26,10 +26,20 @@ class ActNorm(Bijector):
         self.shift = nn.Parameter(torch.zeros(channels))
         self.log_scale = nn.Parameter(torch.zeros(channels))
         self.register_buffer("initialised", torch.tensor(False))
+        # The buffer travels with the weights; the flag spares reading it back from a GPU in every batch.
+        self._ready = False
+        self.register_load_state_dict_post_hook(lambda module, _: module._read())
+
+    def _read(self) -> None:
+        self._ready = bool(self.initialised)
+
+    def start(self, x: Tensor) -> None:
+        """In training, set scale and shift from x if nothing has set them before."""
+        if self.training and not self._ready:
+            self._initialise(x)
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        if self.training and not self.initialised:
-            self._initialise(x)
+        self.start(x)
         shape = (1, -1, *(1,) * (x.ndim - 2))
         z = (x + self.shift.view(shape)) * self.log_scale.exp().view(shape)
         return z, (self.log_scale.sum() * x[0, 0].numel()).expand(len(x))
@@ -46,3 +56,4 @@ class ActNorm(Bijector):
         self.shift.copy_(-values.mean(dim=1))
         self.log_scale.copy_(-deviation.log())
         self.initialised.fill_(True)
+        self._ready = True

@@ -5,33 +5,79 @@ normal z it defines a density by the change of variables (Papamakarios et al. 20
 
     log p(x | c) = log N(f(x; c); 0, I) + log|det ∂f/∂x| ,        x = f⁻¹(z; c),  z ~ N(0, I).
 
-All bijectors here keep the shape: x and z are ``(B, C, *field)`` with any number of field axes (none for vectors).
+x and z are ``(B, C, *field)`` with any number of field axes (none for vectors).
+
+Backward without stored activations: a bijector can give the gradient of a loss ℓ from its *output*. ``reverse`` gets z,
+∂ℓ/∂z and ∂ℓ/∂log|det|, and returns x = f⁻¹(z; c), ∂ℓ/∂x and ∂ℓ/∂c, adding ∂ℓ/∂θ to a dictionary on the way; chained from
+the last bijector to the first, this needs the memory of one of them (:mod:`~seisflow.flows.recompute`).
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from seisflow.errors import InputError
 
-__all__ = ["Bijector", "Chain", "ConditionalDistribution", "ConditionalFlow"]
+__all__ = ["Bijector", "Chain", "Condition", "ConditionalDistribution", "ConditionalFlow", "Gradients"]
+
+Gradients = dict[nn.Parameter, Tensor]
+"""∂ℓ/∂θ, filled by :meth:`Bijector.reverse`."""
+
+Condition = Tensor | Mapping[str, Tensor]
+"""What a flow is conditioned on: one tensor, or one per modality for a network that knows them by name."""
 
 
 class Bijector(nn.Module, ABC):
-    """An invertible map of ``(B, C, *field)`` that may depend on a condition ``(B, C', *field')``."""
+    """An invertible map of ``(B, C, *field)`` that may depend on a condition ``(B or 1, C', *field')``."""
 
     @abstractmethod
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """z = f(x; c) with the shape of x, and log|det ∂f/∂x| ``(B,)``."""
+        """z = f(x; c), and log|det ∂f/∂x| ``(B,)``."""
 
     @abstractmethod
     def inverse(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """x = f⁻¹(z; c), with the shape of z."""
+        """x = f⁻¹(z; c)."""
+
+    def reverse(
+        self, z: Tensor, condition: Tensor | None, grad_z: Tensor, grad_logdet: Tensor, gradients: Gradients
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """x, ∂ℓ/∂x and ∂ℓ/∂c from z, ∂ℓ/∂z and ∂ℓ/∂log|det| ``(B,)``; ∂ℓ/∂θ is added to ``gradients``.
+
+        This one inverts and then differentiates ``forward``; layers that know their gradient do better.
+        """
+        with torch.no_grad():
+            x = self.inverse(z, condition)
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            inputs = [x]
+            if condition is not None:
+                condition = condition.detach().requires_grad_()
+                inputs.append(condition)
+            outputs = self.forward(x, condition)
+            found = pull(outputs, (grad_z, grad_logdet), inputs, list(self.parameters()), gradients)
+        return x.detach(), found[0], found[1] if condition is not None else None
+
+
+def pull(
+    outputs: Iterable[Tensor],
+    grads: Iterable[Tensor],
+    inputs: list[Tensor],
+    parameters: list[nn.Parameter],
+    gradients: Gradients,
+) -> list[Tensor]:
+    """Gradients with respect to ``inputs`` (zeros where they have no say); those of parameters go to ``gradients``."""
+    pairs = [(o, g) for o, g in zip(outputs, grads, strict=True) if o.requires_grad]
+    wanted = [p for p in parameters if p.requires_grad]
+    found = torch.autograd.grad([o for o, _ in pairs], [*inputs, *wanted], [g for _, g in pairs], allow_unused=True)
+    for parameter, gradient in zip(wanted, found[len(inputs) :], strict=True):
+        if gradient is not None:
+            gradients[parameter] = gradient if parameter not in gradients else gradients[parameter] + gradient
+    return [torch.zeros_like(x) if g is None else g for x, g in zip(inputs, found, strict=False)]
 
 
 class Chain(Bijector):
@@ -53,11 +99,22 @@ class Chain(Bijector):
             z = bijector.inverse(z, condition)  # type: ignore[operator]
         return z
 
+    def reverse(
+        self, z: Tensor, condition: Tensor | None, grad_z: Tensor, grad_logdet: Tensor, gradients: Gradients
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        total: Tensor | None = None
+        for bijector in reversed(self.bijectors):
+            assert isinstance(bijector, Bijector)
+            z, grad_z, term = bijector.reverse(z, condition, grad_z, grad_logdet, gradients)
+            if term is not None:
+                total = term if total is None else total.add_(term)
+        return z, grad_z, total
+
 
 class ConditionalDistribution:
     """p(x | c) for a batch of conditions; made by calling a :class:`ConditionalFlow`."""
 
-    def __init__(self, flow: ConditionalFlow, condition: Tensor | None) -> None:
+    def __init__(self, flow: ConditionalFlow, condition: Condition | None) -> None:
         self.flow = flow
         self.condition = condition
 
@@ -66,18 +123,38 @@ class ConditionalDistribution:
         z, logdet = self.flow.forward(x, self._conditions(len(x)))
         return logdet - 0.5 * (z**2).flatten(1).sum(1) - 0.5 * math.log(2 * math.pi) * z[0].numel()
 
-    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """Draw ``n`` fields from a single condition (or from none), ``(n, C, *field)``."""
-        like = next(self.flow.parameters())
-        z = torch.randn((n, *self.flow.event_shape), generator=generator, dtype=like.dtype, device=like.device)
-        return self.flow.inverse(z, self._conditions(n))
+    @torch.no_grad()
+    def sample(self, n: int, generator: torch.Generator | None = None, batch: int = 64) -> Tensor:
+        """Draw ``n`` fields from a single condition (or from none), ``(n, C, *field)``, ``batch`` at a time."""
+        return torch.cat([self.from_latent(z) for z in self._normal(n, generator).split(batch)])
 
-    def _conditions(self, n: int) -> Tensor | None:
-        if self.condition is None or len(self.condition) == n:
-            return self.condition
-        if len(self.condition) != 1:
-            raise InputError("n", n, f"there are {len(self.condition)} conditions: give one, or as many as fields")
-        return self.condition.expand(n, *self.condition.shape[1:])
+    def rsample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """As :meth:`sample`, at once and differentiable with respect to parameters and condition."""
+        return self.from_latent(self._normal(n, generator))
+
+    def to_latent(self, x: Tensor) -> Tensor:
+        """z = f(x; c)."""
+        return self.flow.forward(x, self._conditions(len(x)))[0]
+
+    def from_latent(self, z: Tensor) -> Tensor:
+        """x = f⁻¹(z; c)."""
+        return self.flow.inverse(z, self._conditions(len(z)))
+
+    def _normal(self, n: int, generator: torch.Generator | None) -> Tensor:
+        like = next(self.flow.parameters())
+        device = like.device if generator is None else generator.device
+        z = torch.randn((n, *self.flow.event_shape), generator=generator, dtype=like.dtype, device=device)
+        return z.to(like.device)
+
+    def _conditions(self, n: int) -> Condition | None:
+        if self.condition is None:
+            return None
+        tensors = self.condition.values() if isinstance(self.condition, Mapping) else [self.condition]
+        for condition in tensors:
+            if len(condition) not in (1, n):
+                remedy = f"there are {len(condition)} conditions: give one, or as many as fields"
+                raise InputError("n", n, remedy)
+        return self.condition
 
 
 class ConditionalFlow(nn.Module):
@@ -96,16 +173,20 @@ class ConditionalFlow(nn.Module):
         self.bijector = bijector
         self.event_shape = tuple(event_shape)
 
-    def __call__(self, condition: Tensor | None = None) -> ConditionalDistribution:
+    def __call__(self, condition: Condition | None = None) -> ConditionalDistribution:
         """The distribution p(x | condition)."""
         return ConditionalDistribution(self, condition)
 
-    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, condition: Condition | None = None) -> tuple[Tensor, Tensor]:
         """z = f(x; c) and log|det ∂f/∂x|."""
         if tuple(x.shape[1:]) != self.event_shape:
             raise InputError("x.shape", tuple(x.shape), f"this flow was built for (members, *{self.event_shape})")
         return self.bijector(x, condition)
 
-    def inverse(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+    def inverse(self, z: Tensor, condition: Condition | None = None) -> Tensor:
         """x = f⁻¹(z; c)."""
-        return self.bijector.inverse(z, condition)
+        return self.bijector.inverse(z, condition)  # type: ignore[arg-type]
+
+    def transport(self, x: Tensor, condition: Condition | None, target: Condition | None) -> Tensor:
+        """Joint to conditional, x ↦ f⁻¹(f(x; c); c°): carries x ~ p(x | c) to p(x | c°) (Spantini et al. 2022)."""
+        return self.inverse(self.forward(x, condition)[0], target)

@@ -1,9 +1,9 @@
-r"""Invertible 1×1 convolution: one square matrix mixes the channels of every cell.
+r"""Invertible 1×1 convolution: one learned square matrix mixes the channels of every cell.
 
     z_cell = W x_cell ,   W = P L (U + diag(σ e^s)) ,   log|det| = n_cells Σ s ,
 
 P a fixed permutation, L unit lower and U strictly upper triangular, σ fixed signs (Kingma & Dhariwal 2018, section 3.2).
-W starts as a random rotation, so that a standard normal x stays one. The inverse is two triangular solves.
+W starts as a random rotation, so that a standard normal x stays one.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from seisflow.flows.bijector import Bijector
+from seisflow.flows.mixing import Mixing
 
 __all__ = ["InvertibleConv1x1"]
 
 
-class InvertibleConv1x1(Bijector):
+class InvertibleConv1x1(Mixing):
     """Learned mixing of the channels of ``(B, channels, *field)``.
 
     Parameters
@@ -42,23 +42,12 @@ class InvertibleConv1x1(Bijector):
         self.upper = nn.Parameter(upper.triu(1).to(dtype))
         self.log_diagonal = nn.Parameter(diagonal.abs().log().to(dtype))
 
-    def _factors(self) -> tuple[Tensor, Tensor]:
-        identity = torch.eye(len(self.sign), dtype=self.lower.dtype, device=self.lower.device)
-        lower = self.lower.tril(-1) + identity
-        upper = self.upper.triu(1) + torch.diag(self.sign * self.log_diagonal.exp())
-        return lower, upper
+    def weight(self) -> Tensor:
+        with torch.autocast(self.lower.device.type, enabled=False):
+            identity = torch.eye(len(self.sign), dtype=self.lower.dtype, device=self.lower.device)
+            lower = self.lower.tril(-1) + identity
+            upper = self.upper.triu(1) + torch.diag(self.sign * self.log_diagonal.exp())
+            return self.permutation @ lower @ upper
 
-    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        lower, upper = self._factors()
-        z = (
-            (self.permutation @ lower @ upper) @ x.flatten(2)
-            if x.ndim > 2
-            else x @ (self.permutation @ lower @ upper).T
-        )
-        return z.view_as(x), (self.log_diagonal.sum() * x[0, 0].numel()).expand(len(x))
-
-    def inverse(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        lower, upper = self._factors()
-        cells = z.flatten(2) if z.ndim > 2 else z.unsqueeze(-1)
-        half = torch.linalg.solve_triangular(lower, self.permutation.T @ cells, upper=False, unitriangular=True)
-        return torch.linalg.solve_triangular(upper, half, upper=True).reshape(z.shape)
+    def log_determinant(self) -> Tensor:
+        return self.log_diagonal.sum()

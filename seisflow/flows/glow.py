@@ -1,35 +1,47 @@
-r"""Conditional Glow: a multiscale normalizing flow for images.
+r"""Conditional Glow, and HINT in the same frame: multiscale normalizing flows for vectors, 1-D, 2-D and 3-D fields.
 
-    scale(x) : squeeze (Haar) → K × [actnorm → 1×1 convolution → conditional coupling] → (a, b) → unsqueeze (scale(a), b)
+    scale(x) : squeeze → K × [actnorm → mixing of channels → conditional coupling] → (a, b) → unsqueeze (scale(a), b)
 
-with L scales nested in each other; b, half of the channels, leaves at every scale. Because the Haar transform is a
-rotation the latent is put back on the grid: z has the shape of x, and is white when the flow has learned the density
-(Kingma & Dhariwal 2018; multiscale after Dinh et al. 2017; conditional after Ardizzone et al. 2019).
-The condition passes once through a U-Net; the couplings of scale l see its features at their own resolution.
+with L scales nested in each other (:mod:`~seisflow.flows.multiscale`). With an affine coupling this is Glow (Kingma &
+Dhariwal 2018; conditional after Ardizzone et al. 2019), with a recursive one HINT (Kruse et al. 2021,
+:mod:`~seisflow.flows.hint`). The condition passes once through a summary network (:mod:`~seisflow.flows.summary`); the
+couplings of a scale see its features at their own resolution. Vectors have no resolution: L = 1 is usual for them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from seisflow.errors import InputError
 from seisflow.flows.actnorm import ActNorm
-from seisflow.flows.bijector import Bijector, Chain, ConditionalFlow
+from seisflow.flows.bijector import Bijector, Chain, Condition, ConditionalFlow
 from seisflow.flows.conv1x1 import InvertibleConv1x1
-from seisflow.flows.coupling import AffineCoupling, NetworkFactory, convolutional
-from seisflow.flows.squeeze import haar_squeeze, haar_unsqueeze
-from seisflow.flows.summary import UNet
+from seisflow.flows.coupling import AdditiveCoupling, AffineCoupling
+from seisflow.flows.hint import RecursiveCoupling
+from seisflow.flows.householder import HouseholderMixing
+from seisflow.flows.mixing import Mixing
+from seisflow.flows.multiscale import MultiScale
+from seisflow.flows.networks import NetworkFactory, network_for
+from seisflow.flows.permutation import Permutation
+from seisflow.flows.recompute import Memory, require_repeatable
+from seisflow.flows.squeeze import CheckerboardSqueeze, HaarSqueeze
+from seisflow.flows.step import FlowStep
+from seisflow.flows.summary import MLP, UNet
 
-__all__ = ["Glow", "GlowOptions", "MultiScale", "conditional_glow"]
+__all__ = ["CouplingKind", "Glow", "GlowOptions", "MixingKind", "conditional_glow", "conditional_hint"]
+
+CouplingKind = Literal["affine", "additive", "recursive"]
+MixingKind = Literal["lu", "householder", "permutation"]
+SqueezeKind = Literal["haar", "checkerboard"]
 
 
 @dataclass(frozen=True)
 class GlowOptions:
-    """Size of a conditional Glow.
+    """Size and kind of a conditional flow.
 
     Parameters
     ----------
@@ -45,8 +57,16 @@ class GlowOptions:
         In the summary network.
     bound
         Largest absolute log-scale of a coupling.
-    checkpoint
-        Recompute the activations of every step in backward: less memory, about 1.4 times the time.
+    coupling
+        ``"affine"`` (Glow), ``"additive"`` (no change of volume), ``"recursive"`` (HINT).
+    depth
+        How often a recursive coupling cuts its halves again.
+    mixing
+        ``"lu"``, ``"householder"`` (always a rotation) or ``"permutation"`` (fixed).
+    squeeze
+        ``"haar"`` or ``"checkerboard"``.
+    memory
+        ``"store"``, ``"checkpoint"`` or ``"invert"``; see :mod:`~seisflow.flows.recompute`.
     """
 
     scales: int = 3
@@ -55,7 +75,11 @@ class GlowOptions:
     summary: int = 16
     dropout: float = 0.1
     bound: float = 0.5
-    checkpoint: bool = False
+    coupling: CouplingKind = "affine"
+    depth: int = 2
+    mixing: MixingKind = "lu"
+    squeeze: SqueezeKind = "haar"
+    memory: Memory = "store"
 
     def __post_init__(self) -> None:
         for name in ("scales", "steps", "hidden", "summary"):
@@ -65,59 +89,30 @@ class GlowOptions:
             raise InputError("dropout", self.dropout, "give a probability in [0, 1)")
         if not 0 < self.bound <= 2:
             raise InputError("bound", self.bound, "give a number in (0, 2]; 0.5 keeps sampling stable")
-
-
-class MultiScale(nn.Module):
-    """One scale of the flow, holding the next coarser one."""
-
-    def __init__(self, steps: Chain, inner: MultiScale | None, passed: int, checkpoint: bool) -> None:
-        super().__init__()
-        self.steps = steps
-        self.inner = inner
-        self.passed = passed
-        self.checkpoint = checkpoint
-
-    def forward(self, x: Tensor, features: list[Tensor | None]) -> tuple[Tensor, Tensor]:
-        """z with the shape of x, and log|det|; ``features[0]`` belongs to this scale, the rest to the inner ones."""
-        h, logdet = haar_squeeze(x), x.new_zeros(len(x))
-        for step in self.steps.bijectors:
-            if self.checkpoint and torch.is_grad_enabled():
-                h, term = checkpoint(step, h, features[0], use_reentrant=False)
-            else:
-                h, term = step(h, features[0])
-            logdet = logdet + term
-        if self.inner is not None:
-            coarse, term = self.inner(h[:, : self.passed], features[1:])
-            h, logdet = torch.cat([coarse, h[:, self.passed :]], dim=1), logdet + term
-        return haar_unsqueeze(h), logdet
-
-    def inverse(self, z: Tensor, features: list[Tensor | None]) -> Tensor:
-        """The inverse of :meth:`forward`."""
-        h = haar_squeeze(z)
-        if self.inner is not None:
-            coarse = self.inner.inverse(h[:, : self.passed], features[1:])
-            h = torch.cat([coarse, h[:, self.passed :]], dim=1)
-        return haar_unsqueeze(self.steps.inverse(h, features[0]))
+        kinds = {"coupling": CouplingKind, "mixing": MixingKind, "squeeze": SqueezeKind, "memory": Memory}
+        for name, kind in kinds.items():
+            if getattr(self, name) not in get_args(kind):
+                raise InputError(name, getattr(self, name), f"give one of {get_args(kind)}")
 
 
 class Glow(Bijector):
-    """The bijector of this module's head, for x ``(B, channels, *field)`` and c ``(B, condition_channels, *field)``.
+    """The bijector of this module's head, for x ``(B, channels, *field)`` and c ``(B or 1, condition_channels, *field)``.
 
     Parameters
     ----------
     channels, condition_channels
         Channels of x and of the condition (0: unconditional).
     options
-        Sizes.
+        Sizes and kinds.
     ndim
-        Number of field axes, 2 here; other numbers need ``network`` and ``summary``.
+        Number of field axes, 0 (vectors) to 3.
     network
-        Makes the coupling networks; default 3×3 convolutions.
+        Makes the coupling networks; default convolutions, or dense layers for vectors.
     summary
         Maps the condition to ``options.scales`` feature arrays, the halved resolution first, with ``options.summary``
-        channels each; default a U-Net.
+        channels each; default a U-Net, or an MLP for vectors.
     generator
-        Source of the first rotations.
+        Source of the first mixings.
     """
 
     def __init__(
@@ -132,44 +127,78 @@ class Glow(Bijector):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        if ndim != 2 and (network is None or (summary is None and condition_channels)):
-            raise InputError("ndim", ndim, "give coupling and summary networks for fields that are not 2-D")
-        network = network or convolutional(options.hidden)
+        if not 0 <= ndim <= 3:
+            raise InputError("ndim", ndim, "fields have 0 (vectors) to 3 axes")
+        network = network or network_for(ndim, options.hidden)
         if condition_channels and summary is None:
-            summary = UNet(condition_channels, options.summary, options.scales, options.dropout, finest=False)
+            size = (condition_channels, options.summary, options.scales, options.dropout)
+            summary = UNet(*size, finest=False, ndim=ndim) if ndim else MLP(*size)
         self.summary = summary
         self.n_scales = options.scales
-        features = options.summary if condition_channels else 0
+        features = options.summary if summary is not None else 0
+        squeeze = HaarSqueeze() if options.squeeze == "haar" else CheckerboardSqueeze()
 
         def scale(level: int, channels: int) -> MultiScale:
             squeezed = channels * 2**ndim
             steps = Chain(
-                Chain(
-                    [
-                        ActNorm(squeezed),
-                        InvertibleConv1x1(squeezed, generator),
-                        AffineCoupling(squeezed, features, network, options.bound),
-                    ]
+                FlowStep(
+                    ActNorm(squeezed),
+                    _mixing(options.mixing, squeezed, generator),
+                    _coupling(options, squeezed, features, network),
                 )
                 for _ in range(options.steps)
             )
             inner = scale(level + 1, squeezed // 2) if level + 1 < options.scales else None
-            return MultiScale(steps, inner, squeezed // 2, options.checkpoint)
+            return MultiScale(squeeze, steps, inner, squeezed // 2, options.memory)
 
         self.scale = scale(0, channels)
+        if options.memory == "invert":
+            require_repeatable(self.scale)
 
-    def _features(self, condition: Tensor | None) -> list[Tensor | None]:
+    @property
+    def memory(self) -> Memory:
+        """How backward gets its activations; may be changed at any time."""
+        return self.scale.memory
+
+    @memory.setter
+    def memory(self, kind: Memory) -> None:
+        if kind not in get_args(Memory):
+            raise InputError("memory", kind, f"give one of {get_args(Memory)}")
+        if kind == "invert":
+            require_repeatable(self.scale)
+        scale: MultiScale | None = self.scale
+        while scale is not None:
+            scale.memory = kind
+            scale = scale.inner
+
+    def _features(self, condition: Condition | None, like: Tensor) -> list[Tensor | None]:
         if self.summary is None:
             return [None] * self.n_scales
         if condition is None:
             raise InputError("condition", None, "this flow was built with a condition: give one")
-        return list(self.summary(condition))
+        return [feature.to(like.dtype) for feature in self.summary(condition)]
 
-    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self.scale(x, self._features(condition))
+    def forward(self, x: Tensor, condition: Condition | None = None) -> tuple[Tensor, Tensor]:
+        return self.scale(x, self._features(condition, x))
 
-    def inverse(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        return self.scale.inverse(z, self._features(condition))
+    def inverse(self, z: Tensor, condition: Condition | None = None) -> Tensor:
+        return self.scale.inverse(z, self._features(condition, z))
+
+
+def _mixing(kind: MixingKind, channels: int, generator: torch.Generator | None) -> Mixing:
+    if kind == "lu":
+        return InvertibleConv1x1(channels, generator)
+    if kind == "householder":
+        return HouseholderMixing(channels, generator)
+    return Permutation(channels, generator)
+
+
+def _coupling(options: GlowOptions, channels: int, features: int, network: NetworkFactory) -> Bijector:
+    if options.coupling == "affine":
+        return AffineCoupling(channels, features, network, options.bound)
+    if options.coupling == "additive":
+        return AdditiveCoupling(channels, features, network)
+    return RecursiveCoupling(channels, features, network, options.bound, options.depth)
 
 
 def conditional_glow(
@@ -177,22 +206,47 @@ def conditional_glow(
     condition_channels: int,
     options: GlowOptions | None = None,
     generator: torch.Generator | None = None,
+    *,
+    network: NetworkFactory | None = None,
+    summary: nn.Module | None = None,
 ) -> ConditionalFlow:
-    """A conditional Glow for 2-D fields, ready to be called with a condition.
+    """A conditional flow ready to be called with a condition.
 
     Parameters
     ----------
     event_shape
-        ``(C, nx, nz)`` of one x, nx and nz divisible by 2^scales.
+        Shape ``(C, *field)`` of one x, every field axis divisible by 2^scales; ``(C,)`` for vectors.
     condition_channels
-        Channels of the condition ``(B, C', nx, nz)``; 0 for an unconditional flow.
+        Channels of the condition ``(B, C', *field)``; 0 for an unconditional flow.
     options
-        Sizes; see :class:`GlowOptions`.
+        Sizes and kinds; see :class:`GlowOptions`. Default: three scales, one for vectors.
     generator
-        Source of the first rotations; the convolutions start from torch's own generator.
+        Source of the first mixings; the networks start from torch's own generator.
+    network, summary
+        Own coupling and summary networks; see :class:`Glow`.
     """
-    options = options or GlowOptions()
-    if len(event_shape) != 3 or any(n % 2**options.scales for n in event_shape[1:]):
-        remedy = f"give (C, nx, nz) with nx and nz divisible by 2**scales = {2**options.scales}; pad the field first"
+    ndim = len(event_shape) - 1
+    options = options or GlowOptions(scales=3 if ndim else 1)
+    if ndim < 0 or any(n % 2**options.scales for n in event_shape[1:]):
+        divisor = f"2**scales = {2**options.scales}"
+        remedy = f"give (C, nx, nz) with field axes divisible by {divisor}; pad the field first, or use fewer scales"
         raise InputError("event_shape", event_shape, remedy)
-    return ConditionalFlow(Glow(event_shape[0], condition_channels, options, generator=generator), event_shape)
+    glow = Glow(
+        event_shape[0], condition_channels, options, ndim=ndim, network=network, summary=summary, generator=generator
+    )
+    return ConditionalFlow(glow, event_shape)
+
+
+def conditional_hint(
+    event_shape: tuple[int, ...],
+    condition_channels: int,
+    options: GlowOptions | None = None,
+    generator: torch.Generator | None = None,
+    *,
+    network: NetworkFactory | None = None,
+    summary: nn.Module | None = None,
+) -> ConditionalFlow:
+    """As :func:`conditional_glow`, with recursive couplings."""
+    options = options or GlowOptions(scales=3 if len(event_shape) > 1 else 1)
+    options = replace(options, coupling="recursive")
+    return conditional_glow(event_shape, condition_channels, options, generator, network=network, summary=summary)
