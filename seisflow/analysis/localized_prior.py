@@ -2,9 +2,8 @@ r"""The sample covariance of an ensemble, localised, as a sparse matrix of full 
 
     B = diag(s) (ρ ∘ Z'ᵀ Z'/(M − 1)) diag(s) ,      Z' the anomalies in units of their deviations s,  ρ_ij = ρ(‖p_i − p_j‖),
 
-with the compactly supported taper of Gaspari & Cohn (1999, QJRMS 125, 723–757, equation 4.10), half-width 1.82 × radius,
-so that ρ is about exp(−½) at the radius and zero from 3.64 radii on. The product with a positive definite taper makes B
-positive definite (Schur): it can be inverted where the sample covariance cannot.
+ρ the taper of Gaspari & Cohn (:mod:`~seisflow.analysis.localization`), zero from 3.64 radii on. The product with a positive
+definite taper makes B positive definite (Schur): it can be inverted where the sample covariance cannot.
 """
 
 from __future__ import annotations
@@ -18,21 +17,13 @@ from scipy.sparse import csc_matrix
 from scipy.sparse.linalg import SuperLU, splu
 from scipy.spatial import cKDTree
 
+from seisflow.analysis.localization import HALF_WIDTH, taper
 from seisflow.errors import InputError
 
-__all__ = ["LocalizedCovariance", "LocalizedPrior", "gaspari_cohn"]
+__all__ = ["LocalizedCovariance", "LocalizedPrior"]
 
 LARGEST = 40_000_000
 """Most entries that B may have, about 0.5 GB; its factors take several times as much."""
-
-
-def gaspari_cohn(ratio: NDArray) -> NDArray[np.float64]:
-    """The taper at distances in units of its half-width: 1 at 0, 5/24 at 1, 0 from 2 on."""
-    z = np.abs(np.asarray(ratio, np.float64))
-    near = 1 + z**2 * (-5 / 3 + z * (5 / 8 + z * (1 / 2 - z / 4)))
-    safe = np.maximum(z, 1.0)
-    far = 4 - 5 * safe + safe**2 * (5 / 3 + safe * (5 / 8 + safe * (-1 / 2 + safe / 12))) - 2 / (3 * safe)
-    return np.where(z < 1, near, np.where(z < 2, far, 0.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +109,7 @@ class LocalizedPrior:
         varying = deviation > 1e-12 * np.abs(X).max(axis=0)
         Z = np.ascontiguousarray((anomalies[:, varying] / deviation[varying]).T)
         tree = cKDTree(self.positions[varying], boxsize=self.period)
-        reach, half_width = 2 * 1.82 * self.radius, 1.82 * self.radius
+        reach = 2 * HALF_WIDTH * self.radius
         entries = tree.count_neighbors(tree, reach)
         if entries > LARGEST:
             raise InputError(
@@ -132,7 +123,7 @@ class LocalizedPrior:
                 for k in range(0, max(len(i), 1), 500_000)
             ]
         )
-        values *= gaspari_cohn(pairs["v"] / half_width) / (M - 1)
+        values *= taper(pairs["v"], self.radius) / (M - 1)
         size = int(varying.sum())
         return LocalizedCovariance(
             np.where(varying, deviation, 0.0), varying, csc_matrix((values, (i, j)), shape=(size, size))

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from seisflow.analysis.linearization import DifferentiableObservation
-from seisflow.analysis.localized_prior import LocalizedPrior, gaspari_cohn
+from seisflow.analysis.localization import gaspari_cohn
+from seisflow.analysis.localized_prior import LocalizedPrior
 from seisflow.errors import InputError
 
 
