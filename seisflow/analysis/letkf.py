@@ -11,8 +11,9 @@ for all of them. Hunt, Kostelich & Szunyogh 2007 (Physica D 230, 112–126).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -108,12 +109,22 @@ class LETKF(Analysis):
                         new[name][:, cells] = middle + W[group - at] @ (x - middle)
 
             starts = range(0, len(centres), BATCH)
-            with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(self.threads) as pool:
-                for done, _ in enumerate(pool.map(batch, starts)):
+            with self._mapping() as mapping:
+                for done, _ in enumerate(mapping(batch, starts)):
                     if progress:
                         progress("local analyses", min((done + 1) * BATCH, len(centres)), len(centres))
-        local = forecast.replace(**{n: a.reshape(forecast[n].shape) for n, a in new.items()})
+        analysed = {name: array.reshape(forecast[name].shape) for name, array in new.items()}
+        local = Ensemble({**forecast.fields, **analysed}, forecast.time)
         return Posterior(transformed(local, mixing(self.adjustments, M, generator), fields, self.bounds))
+
+    @contextmanager
+    def _mapping(self) -> Iterator[Callable[[Callable[[int], None], Iterable[int]], Iterable[None]]]:
+        """``map`` for one thread; for more a pool's, with one thread of linear algebra in each."""
+        if self.threads == 1:
+            yield map
+            return
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(self.threads) as pool:
+            yield pool.map
 
     def _sharing(self, fields: tuple[str, ...]) -> list[tuple[str, ...]]:
         """Fields grouped by equal positions, so that each point is analysed once for all of them."""
@@ -122,7 +133,7 @@ class LETKF(Analysis):
             positions = self.localization.state_positions.get(name)
             for group in groups:
                 other = self.localization.state_positions.get(group[0])
-                if positions is other or (positions is not None and np.array_equal(positions, other)):
+                if positions is not None and other is not None and np.array_equal(positions, other):
                     group.append(name)
                     break
             else:
