@@ -1,6 +1,34 @@
 """Scores and calibration: pure functions that never plot."""
 
+from seisflow.diagnostics.calibration import (
+    bootstrap_interval,
+    effective_size,
+    energy_score,
+    rank_histogram,
+    rank_test,
+    ranks,
+    spread_skill,
+    spread_skill_curve,
+)
 from seisflow.diagnostics.plume import extent, extent_error, mass, mass_error
 from seisflow.diagnostics.scores import coverage, crps, rmse, spread, ssim
 
-__all__ = ["coverage", "crps", "extent", "extent_error", "mass", "mass_error", "rmse", "spread", "ssim"]
+__all__ = [
+    "bootstrap_interval",
+    "coverage",
+    "crps",
+    "effective_size",
+    "energy_score",
+    "extent",
+    "extent_error",
+    "mass",
+    "mass_error",
+    "rank_histogram",
+    "rank_test",
+    "ranks",
+    "rmse",
+    "spread",
+    "spread_skill",
+    "spread_skill_curve",
+    "ssim",
+]
