@@ -17,7 +17,10 @@ exact adjoints of a Born operator:
 
 A CO2 plume lowers the impedance: with records of monitor minus baseline, its inverse-scattering image is a band-limited
 view of a positive κ. The background wavefields depend on neither the member nor the survey's date: a :class:`Migration`
-computes them once per experiment and keeps them, time-subsampled, in memory.
+computes them once per experiment and keeps them, time-subsampled, within a memory budget.
+
+Perturbations live on the model, not in the layer around it; within half a stencil of the model's edges, where the density
+counts as constant beyond, κ and the derivative in b agree only approximately.
 """
 
 from __future__ import annotations
@@ -32,8 +35,10 @@ from scipy.ndimage import gaussian_filter
 
 from seisflow.errors import InputError
 from seisflow.grid import Grid
-from seisflow.observation.survey import Encoding
-from seisflow.observation.wave import Kept, Medium, Propagator, laplacian
+from seisflow.observation.background import Backgrounds
+from seisflow.observation.differences import laplacian, laplacian_transposed
+from seisflow.observation.encoding import Encoding
+from seisflow.observation.wave import Medium, Propagator
 
 __all__ = ["Imaging", "Migration", "smooth"]
 
@@ -87,12 +92,21 @@ class Migration:
         The experiments (:meth:`Encoding.plain` for single shots).
     options
         Imaging condition, mute and depth scaling; ``options.smoothing`` is not applied here.
+    memory
+        Budget for the background wavefields [bytes] (:class:`~seisflow.observation.background.Backgrounds`); None: all
+        are stored.
     """
 
     def __init__(
-        self, propagator: Propagator, velocity: NDArray, density: NDArray, encoding: Encoding, options: Imaging
+        self,
+        propagator: Propagator,
+        velocity: NDArray,
+        density: NDArray,
+        encoding: Encoding,
+        options: Imaging,
+        memory: float | None = None,
     ) -> None:
-        self.propagator, self.encoding, self.options = propagator, encoding, options
+        self.propagator, self.encoding, self.options, self.memory = propagator, encoding, options, memory
         self.medium: Medium = propagator.medium(velocity, density)
         self._what = "field" if options.condition == "inverse_scattering" else "acceleration"
 
@@ -102,10 +116,10 @@ class Migration:
         return self.propagator.signature(self.encoding.weights[experiment], delays)
 
     @cached_property
-    def backgrounds(self) -> tuple[Kept, ...]:
-        """The kept background wavefields, one per experiment: computed once, on first use."""
-        experiments = range(self.encoding.n_experiments)
-        return tuple(self.propagator.keep(self.medium, self.signature(e), self._what) for e in experiments)
+    def backgrounds(self) -> Backgrounds:
+        """The background wavefields: computed once per experiment, as far as memory allows."""
+        signatures = [self.signature(e) for e in range(self.encoding.n_experiments)]
+        return Backgrounds(self.propagator, self.medium, signatures, self._what, self.memory)
 
     @cached_property
     def _weight(self) -> NDArray[np.float64]:
@@ -116,32 +130,28 @@ class Migration:
         return fade * np.clip(grid.depth / bottom, 0, None) ** self.options.depth_power
 
     def _filter(self, correlation: NDArray) -> NDArray[np.float64]:
-        """From the correlation C, with its margin, to the image on the grid."""
-        p = self.propagator
-        inside = tuple(slice(p.margin, p.margin + n) for n in p.grid.shape)
+        """From the correlation C to the image; beyond the model's edges C counts as constant."""
         if self.options.condition == "zero_lag":
-            return -correlation[inside]
-        root_b = 1 / np.sqrt(self.medium.density)
-        curved = root_b * laplacian(correlation / root_b, p.grid.spacing, p.space_order, "constant")
-        return 0.5 * (self.medium.potential * correlation - curved)[inside]
+            return -correlation
+        p, root_b = self.propagator, 1 / np.sqrt(self.medium.density)
+        curved = root_b * laplacian(correlation / root_b, p.grid.spacing, p.space_order)
+        return 0.5 * (self.medium.potential * correlation - curved)
 
     def _filter_transposed(self, image: NDArray) -> NDArray[np.float64]:
         """The transpose of :meth:`_filter`."""
-        p = self.propagator
-        wide = np.pad(np.asarray(image, np.float64), p.margin)
         if self.options.condition == "zero_lag":
-            return -wide
-        root_b = 1 / np.sqrt(self.medium.density)
-        curved = laplacian(root_b * wide, p.grid.spacing, p.space_order, "constant") / root_b
-        return 0.5 * (self.medium.potential * wide - curved)
+            return -np.asarray(image, np.float64)
+        p, root_b = self.propagator, 1 / np.sqrt(self.medium.density)
+        curved = laplacian_transposed(root_b * image, p.grid.spacing, p.space_order) / root_b
+        return 0.5 * (self.medium.potential * image - curved)
 
     def image(self, records: NDArray) -> NDArray:
         """The image of records ``(n_experiments, n_samples, n_receivers)`` on the wave grid, of the propagator's dtype."""
         if len(records) != self.encoding.n_experiments:
             raise InputError("records.shape", np.shape(records), f"there are {self.encoding.n_experiments} experiments")
         total = np.zeros(self.medium.density.shape)
-        for kept, gather in zip(self.backgrounds, records, strict=True):
-            total += self.propagator.correlate(kept, gather)
+        for experiment, gather in enumerate(records):
+            total += self.backgrounds.correlate(experiment, gather)
         return (self._weight * self._filter(total)).astype(self.propagator.dtype)
 
     def model(self, perturbation: NDArray) -> NDArray:

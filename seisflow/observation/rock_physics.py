@@ -18,6 +18,8 @@ The density is ρ + φ S (ρ_CO2 − ρ_brine). Only v_p is known, so v_s comes 
 A rock softer than Gassmann allows (its frame modulus would be negative) is treated as if its frame had no bulk modulus,
 and one stiffer than its mineral as insensitive to the fluid.
 
+A change of pressure acts first, on the frame (Hertz–Mindlin) or on v_p (linear law): :mod:`.pressure_effect`.
+
 Formulas: Mavko, Mukerji & Dvorkin, The Rock Physics Handbook (Cambridge, 2009), sections 6.3 and 6.17.
 """
 
@@ -30,6 +32,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seisflow.errors import InputError
+from seisflow.observation.pressure_effect import HertzMindlin, LinearPressure
 
 __all__ = ["RockPhysics"]
 
@@ -51,6 +54,8 @@ class RockPhysics:
         Densities of the fluids [kg/m³]: give those of the flow model.
     velocity_ratio
         v_p/v_s of the brine-filled rock; None: the sandstone line of Greenberg & Castagna.
+    pressure
+        What a change of pore pressure does; None: nothing.
 
     Raises
     ------
@@ -66,6 +71,7 @@ class RockPhysics:
     density_brine: float = 1000.0
     density_co2: float = 700.0
     velocity_ratio: float | None = None
+    pressure: HertzMindlin | LinearPressure | None = None
 
     def __post_init__(self) -> None:
         if self.mixing not in ("patchy", "uniform", "brie"):
@@ -87,7 +93,13 @@ class RockPhysics:
         return np.maximum(0.80416 * np.asarray(v_p, np.float64) - 855.88, 0.0)
 
     def substitute(
-        self, saturation: NDArray, v_p: NDArray, density: NDArray, porosity: ArrayLike
+        self,
+        saturation: NDArray,
+        v_p: NDArray,
+        density: NDArray,
+        porosity: ArrayLike,
+        pressure_change: NDArray | None = None,
+        effective_pressure: ArrayLike | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The monitor's v_p [m/s] and ρ [kg/m³] where CO2 has come in.
 
@@ -99,11 +111,15 @@ class RockPhysics:
             The baseline full of brine [m/s, kg/m³], of the same shape or broadcastable to it.
         porosity
             φ in (0, 1): a number, or one per cell.
+        pressure_change
+            Change Δp of the pore pressure [Pa], of the saturation's shape; used when there is a pressure effect.
+        effective_pressure
+            Effective pressure P before the change [Pa], which Hertz–Mindlin needs: a number, or one per cell.
 
         Returns
         -------
         tuple
-            v_p and ρ, float64. Where S = 0 they are the baseline's, bit for bit.
+            v_p and ρ, float64. Where S = 0 and Δp = 0 they are the baseline's, bit for bit.
 
         Raises
         ------
@@ -120,15 +136,39 @@ class RockPhysics:
                 raise InputError(name, float(np.min(array)), "every value must be finite and positive")
         if not ((phi > 0) & (phi < 1)).all():
             raise InputError("porosity", float(phi[~((phi > 0) & (phi < 1))][0]), "it must lie between 0 and 1")
+        change = self._pressure_change(pressure_change, S.shape)
         new_v, new_rho = v_p.copy(), density.copy()
-        wet = S > 0
-        new_v[wet], new_rho[wet] = self._substitute(S[wet], v_p[wet], density[wet], phi[wet])
+        stiffening = np.ones(S.shape)
+        if isinstance(self.pressure, HertzMindlin) and pressure_change is not None:
+            if effective_pressure is None or not (np.asarray(effective_pressure) > 0).all():
+                raise InputError("effective_pressure", effective_pressure, "Hertz-Mindlin needs it, positive, in Pa")
+            stiffening = self.pressure.stiffening(change, np.broadcast_to(effective_pressure, S.shape))
+        elif isinstance(self.pressure, LinearPressure):
+            new_v = new_v + self.pressure.slope * change
+        touched = (S > 0) | (stiffening != 1)
+        new_v[touched], new_rho[touched] = self._substitute(
+            S[touched], new_v[touched], density[touched], phi[touched], stiffening[touched]
+        )
         return new_v, new_rho
 
-    def _substitute(self, S: NDArray, v_p: NDArray, density: NDArray, phi: NDArray) -> tuple[NDArray, NDArray]:
-        M_brine = density * v_p**2
+    def _pressure_change(self, change: NDArray | None, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        if self.pressure is None or change is None:
+            return np.zeros(shape)
+        array = np.asarray(change, np.float64)
+        if array.shape != shape or not np.isfinite(array).all():
+            raise InputError("pressure_change", array.shape, f"give finite values in Pa of the saturation's shape {shape}")
+        return array
+
+    def _substitute(
+        self, S: NDArray, v_p: NDArray, density: NDArray, phi: NDArray, stiffening: NDArray
+    ) -> tuple[NDArray, NDArray]:
         shear = 4 / 3 * density * self.shear_velocity(v_p) ** 2
-        K_brine_rock = M_brine - shear
+        K_brine_rock = density * v_p**2 - shear
+        moved = stiffening != 1
+        if moved.any():
+            K_brine_rock = np.where(moved, self._stiffen(K_brine_rock, phi, stiffening), K_brine_rock)
+            shear = shear * stiffening
+        M_brine = K_brine_rock + shear
         if self.mixing == "patchy":
             M_co2 = self._refill(K_brine_rock, phi, np.full_like(S, self.K_co2)) + shear
             M = 1 / ((1 - S) / M_brine + S / M_co2)
@@ -140,6 +180,18 @@ class RockPhysics:
             M = self._refill(K_brine_rock, phi, K_fluid) + shear
         new_density = density + phi * S * (self.density_co2 - self.density_brine)
         return np.sqrt(M / new_density), new_density
+
+    def _stiffen(self, K_rock: NDArray, phi: NDArray, factor: NDArray) -> NDArray:
+        """Gassmann: the bulk modulus of the brine-filled rock when its dry frame's modulus changes by a factor."""
+        K_min = self.K_mineral
+        stiff = K_rock >= 0.999 * K_min
+        brine = self.K_brine / (phi * (K_min - self.K_brine))
+        # x = K/(K_min − K): of the filled rock minus that of the brine is that of the dry frame.
+        frame = np.maximum(K_rock / (K_min - np.where(stiff, 0.0, K_rock)) - brine, 0.0)
+        dry = np.minimum(factor * K_min * frame / (1 + frame), 0.999 * K_min)
+        filled = dry / (K_min - dry) + brine
+        # A rock too soft or too stiff for Gassmann keeps its bulk modulus.
+        return np.where(stiff | (frame == 0), K_rock, K_min * filled / (1 + filled))
 
     def _refill(self, K_rock: NDArray, phi: NDArray, K_fluid: NDArray) -> NDArray:
         """Gassmann: the bulk modulus of the brine-filled rock when another fluid fills it."""

@@ -1,35 +1,28 @@
 r"""Surveys: where the sources and receivers are, what the sources emit, how long and how often is recorded.
 
-The source emits a Ricker wavelet of peak frequency f, delayed so that it starts from (numerically) zero:
-
-    r(t) = (1 − 2a) exp(−a),   a = (π f (t − t₀))²,   t₀ = 1.25 / f.
-
-Its spectrum |r̂(ν)| ∝ (ν/f)² exp(−(ν/f)²) has fallen to 3 % of its peak at 2.5 f, which counts here as its highest
-frequency.
-
-An :class:`Encoding` replaces the S single shots by E ≤ S supershots, in which several sources fire together with random
-signs ±1 and random delays τ:  d_e(t) = Σ_s w_es d_s(t − τ_es)  (Romero et al. 2000, Geophysics 65, 426-436; Krebs et
-al. 2009, Geophysics 74, WCC177-WCC188). It is a fixed linear map of the records, the same for every member and for the
-field data. Every source fires once, and those of one supershot are as far apart as the line allows, so that only crosstalk
-between distant sources enters the image.
+The wave operators fire one experiment per source, so a survey should have few sources and may have many receivers. By
+reciprocity the pressure at x_r of a volume source at x_s is that at x_s of one at x_r, so sources and receivers may change
+places: :meth:`Survey.exchange`. The constructors for seabed nodes and vertical profiles do it where it saves shots, and
+``exchanged`` remembers it for files and plots.
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.errors import InputError
 from seisflow.grid import Grid
-from seisflow.seeds import generator
+from seisflow.observation.wavelet import Ricker, Wavelet
 
-__all__ = ["Encoding", "Survey"]
+__all__ = ["Survey"]
 
-_HIGHEST = 2.5  # highest frequency that counts, in peak frequencies
-_START = 1.25  # delay of the wavelet's peak, in periods of the peak frequency: r(0) is 6e-6 of the peak
+# Nodes that the shortest wavelength needs, by the order of the differences in space.
+_POINTS = {4: 5.0, 6: 4.0, 8: 3.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +33,14 @@ class Survey:
     ----------
     sources, receivers
         Coordinates [m], ``(n, ndim)``, the last column being depth.
-    peak_frequency
-        Peak frequency f of the Ricker wavelet [Hz].
+    wavelet
+        What every source emits; a number is the peak frequency of a Ricker wavelet [Hz].
     duration
         Length of a record [s], from the start of the source.
     interval
         Sampling interval of the records [s].
+    exchanged
+        Whether these sources are the field's receivers, and these receivers its shot points.
 
     Raises
     ------
@@ -55,9 +50,10 @@ class Survey:
 
     sources: NDArray[np.float64]
     receivers: NDArray[np.float64]
-    peak_frequency: float
+    wavelet: Wavelet
     duration: float
     interval: float = 4e-3
+    exchanged: bool = False
 
     def __post_init__(self) -> None:
         for name in ("sources", "receivers"):
@@ -70,22 +66,26 @@ class Survey:
             raise InputError(
                 "survey.receivers", self.receivers.shape, "sources and receivers need equal numbers of axes"
             )
-        for name in ("peak_frequency", "duration", "interval"):
+        if not isinstance(self.wavelet, Wavelet):
+            object.__setattr__(self, "wavelet", Ricker(float(self.wavelet)))
+        for name in ("duration", "interval"):
             if not (np.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise InputError(f"survey.{name}", getattr(self, name), "give a positive number")
-        coarsest = 0.5 / self.highest_frequency
+        coarsest = 0.5 / self.wavelet.highest_frequency
         if self.interval > coarsest:
             raise InputError("survey.interval", self.interval, f"sample at {coarsest:.2g} s or finer for this wavelet")
-        if self.duration < self.start + 2 * self.interval:
+        if self.duration < self.wavelet.start + 2 * self.interval:
             raise InputError(
-                "survey.duration", self.duration, f"record longer than the wavelet, {2 * self.start:.2g} s"
+                "survey.duration", self.duration, f"record longer than the wavelet, {2 * self.wavelet.start:.2g} s"
             )
+
+    # -- usual geometries ---------------------------------------------------------------------------------------------
 
     @classmethod
     def seabed(
         cls,
         grid: Grid,
-        peak_frequency: float,
+        wavelet: Wavelet | float,
         duration: float,
         *,
         n_sources: int = 8,
@@ -107,15 +107,66 @@ class Survey:
         n_receivers, receiver_depth
             Number of shot points near the surface, and their depth [m].
         """
-        if grid.ndim != 2:
-            raise InputError("grid.ndim", grid.ndim, "the seabed survey is for a 2-D section; give coordinates in 3-D")
-        lines = []
-        for name, n, depth in (("sources", n_sources, source_depth), ("receivers", n_receivers, receiver_depth)):
-            if n < 1:
-                raise InputError(f"n_{name}", n, "give at least 1")
-            low, high = grid.extent[0]
-            lines.append(np.column_stack([low + (np.arange(n) + 0.5) * (high - low) / n, np.full(n, depth)]))
-        return cls(lines[0], lines[1], peak_frequency, duration, interval)
+        nodes, shots = _line(grid, n_sources, source_depth, "n_sources"), _line(
+            grid, n_receivers, receiver_depth, "n_receivers"
+        )
+        return cls(nodes, shots, wavelet, duration, interval, exchanged=True)  # type: ignore[arg-type]
+
+    @classmethod
+    def surface(
+        cls,
+        grid: Grid,
+        wavelet: Wavelet | float,
+        duration: float,
+        *,
+        n_sources: int = 8,
+        n_receivers: int = 200,
+        source_depth: float = 10.0,
+        receiver_depth: float = 10.0,
+        interval: float = 4e-3,
+    ) -> Survey:
+        """Shots into a fixed line of receivers near the surface of a 2-D section, both spread evenly over it."""
+        shots = _line(grid, n_sources, source_depth, "n_sources")
+        spread = _line(grid, n_receivers, receiver_depth, "n_receivers")
+        return cls(shots, spread, wavelet, duration, interval)  # type: ignore[arg-type]
+
+    @classmethod
+    def vertical_profile(
+        cls,
+        grid: Grid,
+        wavelet: Wavelet | float,
+        duration: float,
+        *,
+        well: float,
+        depths: Sequence[float],
+        n_shots: int = 50,
+        shot_depth: float = 10.0,
+        interval: float = 4e-3,
+    ) -> Survey:
+        """A walk-away vertical seismic profile: receivers down a well, shots along the surface of a 2-D section.
+
+        Whichever of the two are fewer are fired, by reciprocity.
+
+        Parameters
+        ----------
+        well, depths
+            Position of the well and depths of its receivers [m].
+        n_shots, shot_depth
+            Number of shots and their depth [m].
+        """
+        down = np.column_stack([np.full(len(depths), float(well)), np.asarray(depths, np.float64)])
+        shots = _line(grid, n_shots, shot_depth, "n_shots")
+        return cls(shots, down, wavelet, duration, interval).economical()  # type: ignore[arg-type]
+
+    def exchange(self) -> Survey:
+        """The survey with sources and receivers in each other's places: the same pressure records, by reciprocity."""
+        return replace(self, sources=self.receivers, receivers=self.sources, exchanged=not self.exchanged)
+
+    def economical(self) -> Survey:
+        """This survey or, if it has fewer receivers than sources, the exchanged one."""
+        return self.exchange() if len(self.receivers) < len(self.sources) else self
+
+    # -- properties ---------------------------------------------------------------------------------------------------
 
     @property
     def n_samples(self) -> int:
@@ -123,29 +174,36 @@ class Survey:
         return round(self.duration / self.interval) + 1
 
     @property
-    def start(self) -> float:
-        """Time t₀ of the wavelet's peak [s]."""
-        return _START / self.peak_frequency
+    def time(self) -> NDArray[np.float64]:
+        """Times of the samples [s]."""
+        return np.arange(self.n_samples) * self.interval
 
-    @property
-    def highest_frequency(self) -> float:
-        """Highest frequency of the wavelet that counts [Hz]."""
-        return _HIGHEST * self.peak_frequency
+    # -- whether a grid carries the survey ----------------------------------------------------------------------------
 
-    def wavelet(self, time: NDArray) -> NDArray[np.float64]:
-        """The source's Ricker wavelet r(t), peak 1, at times [s]."""
-        a = (np.pi * self.peak_frequency * (np.asarray(time, np.float64) - self.start)) ** 2
-        return (1 - 2 * a) * np.exp(-a)
+    def check_positions(self, grid: Grid) -> None:
+        """Raise :class:`InputError` when a source or receiver lies outside a wave grid."""
+        for name in ("sources", "receivers"):
+            points = getattr(self, name)
+            if points.shape[1] != grid.ndim:
+                raise InputError(f"survey.{name}", points.shape, f"the wave grid has {grid.ndim} axes")
+            for axis, (low, high) in enumerate(grid.extent):
+                outside = points[(points[:, axis] < low) | (points[:, axis] > high)]
+                if len(outside):
+                    raise InputError(
+                        f"survey.{name}",
+                        outside[0].tolist(),
+                        f"it lies outside the model, whose extent is {grid.extent} m",
+                    )
 
-    def check(self, grid: Grid, velocity: NDArray, points_per_wavelength: float = 3.0) -> None:
+    def check(self, grid: Grid, velocity: NDArray, space_order: int = 8) -> None:
         """Whether a wave grid carries this survey.
 
         Parameters
         ----------
         grid, velocity
             The wave grid and v_p on it [m/s].
-        points_per_wavelength
-            Nodes that the shortest wavelength needs (3 for space order 8).
+        space_order
+            Of the differences in space: it says how many nodes the shortest wavelength needs.
 
         Raises
         ------
@@ -157,31 +215,22 @@ class Survey:
         UserWarning
             When the record ends before a reflection from the deepest node could return.
         """
-        for name in ("sources", "receivers"):
-            for axis, (low, high) in enumerate(grid.extent):
-                # Outermost half cells lie beyond the outermost nodes, but inside the absorbing layer's continuation.
-                points = getattr(self, name)
-                outside = points[(points[:, axis] < low) | (points[:, axis] > high)]
-                if len(outside):
-                    raise InputError(
-                        f"survey.{name}",
-                        outside[0].tolist(),
-                        f"it lies outside the model, whose extent is {grid.extent} m",
-                    )
-        slowest = float(np.min(velocity))
-        finest = slowest / (self.highest_frequency * points_per_wavelength)
-        if max(grid.spacing) > finest * (1 + 1e-9):
-            fitting = slowest / (max(grid.spacing) * points_per_wavelength * _HIGHEST)
+        self.check_positions(grid)
+        points, slowest = _POINTS.get(space_order, 3.0), float(np.min(velocity))
+        highest = self.wavelet.highest_frequency
+        finest, coarse = slowest / (highest * points), max(grid.spacing)
+        if coarse > finest * (1 + 1e-9):
+            fitting = self.wavelet.peak_frequency * finest / coarse
             raise InputError(
                 "survey.peak_frequency",
-                self.peak_frequency,
-                f"a grid of {max(grid.spacing):g} m resolves up to {fitting:.3g} Hz at {slowest:.0f} m/s; "
-                f"use a spacing of at most {finest:.3g} m or a lower frequency",
+                round(self.wavelet.peak_frequency, 3),
+                f"a grid of {coarse:g} m resolves up to {fitting:.3g} Hz at {slowest:.0f} m/s with differences of order "
+                f"{space_order}; use a spacing of at most {finest:.3g} m or a lower frequency",
             )
         column = np.mean(1 / np.asarray(velocity, np.float64), axis=tuple(range(grid.ndim - 1)))
         depth = grid.centres(-1)
         top = min(self.sources[:, -1].mean(), self.receivers[:, -1].mean())
-        two_way = self.start + sum(
+        two_way = self.wavelet.start + sum(
             float(column[depth >= points[:, -1].mean()].sum()) * grid.spacing[-1]
             for points in (self.sources, self.receivers)
         )
@@ -194,74 +243,11 @@ class Survey:
             )
 
 
-@dataclass(frozen=True, eq=False)
-class Encoding:
-    """Which sources fire in which experiment, with which weight and delay.
-
-    Parameters
-    ----------
-    weights
-        Weight w of every source in every experiment, ``(n_experiments, n_sources)``.
-    shifts
-        Delay of every source in every experiment, in samples of the records, ``(n_experiments, n_sources)``, 0 or more.
-    """
-
-    weights: NDArray[np.float64]
-    shifts: NDArray[np.int64]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "weights", np.asarray(self.weights, np.float64))
-        object.__setattr__(self, "shifts", np.asarray(self.shifts, np.int64))
-        if self.weights.ndim != 2 or self.weights.shape != self.shifts.shape or not np.isfinite(self.weights).all():
-            raise InputError(
-                "encoding.weights", self.weights.shape, "give finite (experiments, sources), as for shifts"
-            )
-        if (self.shifts < 0).any():
-            raise InputError("encoding.shifts", int(self.shifts.min()), "delays are 0 samples or more")
-
-    @classmethod
-    def plain(cls, n_sources: int) -> Encoding:
-        """Every source alone: one experiment per source."""
-        return cls(np.eye(n_sources), np.zeros((n_sources, n_sources), int))
-
-    @classmethod
-    def random(cls, n_sources: int, n_experiments: int, longest: int, seed: int = 0) -> Encoding:
-        """Supershots: the sources are dealt in turn, with random signs and delays up to ``longest`` samples.
-
-        Source s fires in experiment s mod ``n_experiments``; sources should be listed along their line.
-        """
-        if not 1 <= n_experiments <= n_sources:
-            raise InputError("encoded_shots", n_experiments, f"give 1 to {n_sources}, the number of sources")
-        if longest < 0:
-            raise InputError("longest_delay", longest, "give 0 samples or more")
-        stream = generator(seed, "source encoding")
-        weights = np.zeros((n_experiments, n_sources))
-        shifts = np.zeros((n_experiments, n_sources), np.int64)
-        dealt = np.arange(n_sources) % n_experiments, np.arange(n_sources)
-        weights[dealt] = stream.choice([-1.0, 1.0], size=n_sources)
-        shifts[dealt] = stream.integers(0, longest + 1, size=n_sources)
-        return cls(weights, shifts)
-
-    @property
-    def n_experiments(self) -> int:
-        """Number of experiments E."""
-        return len(self.weights)
-
-    def apply(self, records: NDArray) -> NDArray:
-        """Encode single-shot records ``(..., n_sources, n_samples, n_receivers)``.
-
-        Returns
-        -------
-        NDArray
-            ``(..., n_experiments, n_samples, n_receivers)``, of the same dtype: what a delay pushes beyond the end of
-            the record is lost, so records should be longer than needed by the longest delay.
-        """
-        *lead, n_sources, n_samples, n_receivers = records.shape
-        if n_sources != self.weights.shape[1]:
-            raise InputError("records.shape", records.shape, f"the encoding is for {self.weights.shape[1]} sources")
-        result = np.zeros((*lead, self.n_experiments, n_samples, n_receivers), records.dtype)
-        for e, s in zip(*np.nonzero(self.weights), strict=True):
-            first = min(int(self.shifts[e, s]), n_samples)
-            part = records[..., s, : n_samples - first, :]
-            result[..., e, first:, :] += records.dtype.type(self.weights[e, s]) * part
-        return result
+def _line(grid: Grid, n: int, depth: float, name: str) -> NDArray[np.float64]:
+    """Points at one depth, spread evenly over a 2-D section."""
+    if grid.ndim != 2:
+        raise InputError("grid.ndim", grid.ndim, "lines are for a 2-D section; give coordinates in 3-D")
+    if n < 1:
+        raise InputError(name, n, "give at least 1")
+    low, high = grid.extent[0]
+    return np.column_stack([low + (np.arange(n) + 0.5) * (high - low) / n, np.full(n, float(depth))])

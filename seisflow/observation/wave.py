@@ -1,4 +1,4 @@
-r"""Acoustic waves in media of variable density (Devito).
+r"""Acoustic waves in media of variable density.
 
 Pressure p(x, t) excited by volume sources s_k at x_k obeys, with squared slowness m = 1/v_p² and buoyancy b = 1/ρ,
 
@@ -6,93 +6,50 @@ Pressure p(x, t) excited by volume sources s_k at x_k obeys, with squared slowne
 
 With p = √ρ w it becomes a wave equation of constant density with a potential (Liouville's transform), as cheap as one:
 
-    m ∂²w/∂t² + m σ ∂w/∂t − (∇² − q) w = √ρ Σ_k s_k δ(x − x_k),      q = (∇²√b) / √b,
+    m ∂²w/∂t² − (∇² − q) w = √ρ Σ_k s_k δ(x − x_k),      q = (∇²√b) / √b.
 
-where σ is the damping of the absorbing layer around the grid. The Laplacian is a central difference L of any even order;
-with the same L in q, the discrete operator is Σ_j c_j √(b_i b_{i+j}) (p_{i+j} − p_i): symmetric, with constant pressure
-at rest exactly. Time is central of order 2, and one step reads
+The Laplacian is a central difference L of any even order; with the same L in q, the discrete operator is
+Σ_j c_j √(b_i b_{i+j}) (p_{i+j} − p_i): symmetric, with constant pressure at rest exactly. Time is central of order 2:
 
-    w⁺ = α L w + β w − γ w⁻ + α √ρ s / |cell|,
-    α = Δt² v_p² / (1 + σΔt/2),   β = 2 / (1 + σΔt/2) − αq,   γ = (1 − σΔt/2) / (1 + σΔt/2).
+    w⁺ = α L w + β w − w⁻ + α √ρ s / |cell|,      α = Δt² v_p²,   β = 2 − αq.
 
-Since the operator is symmetric, its exact adjoint is the same recursion run backwards in time.
+Around the model lies a perfectly matched layer (:mod:`seisflow.observation.layer`) or, at the top if asked for, a free surface.
+The operator stays symmetric with both, so its exact adjoint is the same recursion run backwards in time.
 
 The central difference in time carries the physical frequency Ω at the numerical ω, Ω = (2/Δt) sin(ωΔt/2). This dispersion
 is undone at both ends (Koene et al. 2018, Geophysical Journal International 213, 169-180): the source is injected with the
 spectrum s(Ω(ω)), and the records are read by R, which evaluates ∫ d(ω) exp(iΩt) dΩ over the band of the survey's sampling.
 So steps can be as long as stability allows. R is a sparse matrix, and its adjoint is Rᵀ.
 
-Linearisation about a background w: a perturbation field r scatters the kept field h (w or ∂²w/∂t²) as a source r h;
-:mod:`seisflow.observation.imaging` says which r and h mean what. ``Propagator.correlate`` is the exact adjoint of
+Linearisation about a background w: a perturbation field r on the model scatters the kept field h (w or ∂²w/∂t²) as a source
+r h; :mod:`seisflow.observation.imaging` says which r and h mean what. ``Propagator.correlate`` is the exact adjoint of
 ``Propagator.born`` when every step is kept, and agrees to rounding for band-limited records when the kept steps sample
 the product of two wavelets (Nyquist), which is the default.
 
-Operators are built once per :class:`Propagator` and serve all shots and all media. float32 by default, one thread.
+Operators are built once per process and serve all shots, media and propagators of one kind
+(:mod:`seisflow.observation.kernel`). float32 by default, one thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
-from scipy.ndimage import correlate1d
 
 from seisflow.errors import InputError
 from seisflow.grid import Grid
+from seisflow.observation.differences import largest_eigenvalue, laplacian
+from seisflow.observation.kernel import Kernel, Layout, Store
+from seisflow.observation.layer import layer_coefficients
 from seisflow.observation.survey import Survey
 
-__all__ = ["Kept", "Medium", "Propagator", "dot_test"]
+__all__ = ["Kept", "Medium", "Propagator"]
 
 _MARGIN = 8  # steps are taken this many samples beyond the last one, for the tail of the resampling kernel
 _NEGLIGIBLE = 1e-6  # part of the resampling kernel that is dropped, relative to its peak
-_REFLECTION = 2e-2  # nominal two-way damping of the absorbing layer; more of it reflects more than it absorbs
-
-
-def second_derivative(order: int) -> NDArray[np.float64]:
-    """Weights of the central second difference of an even order on unit spacing, ``(order + 1,)``."""
-    offsets = np.arange(-(order // 2), order // 2 + 1, dtype=float)
-    powers = np.vander(offsets, increasing=True).T
-    right = np.zeros(order + 1)
-    right[2] = 2.0
-    return np.linalg.solve(powers, right)
-
-
-def laplacian(field: NDArray, spacing: tuple[float, ...], order: int, beyond: str = "nearest") -> NDArray[np.float64]:
-    """The discrete Laplacian L of a field, float64; ``beyond`` its edges it is constant, or zero (``"constant"``)."""
-    weights = second_derivative(order)
-    field = np.asarray(field, np.float64)
-    total = np.zeros_like(field)
-    for axis, h in enumerate(spacing):
-        total += correlate1d(field, weights / h**2, axis=axis, mode=beyond)
-    return total
-
-
-def dot_test(
-    forward: Callable[[NDArray], NDArray], adjoint: Callable[[NDArray], NDArray], x: NDArray, y: NDArray
-) -> float:
-    """How well two linear operators are adjoint: |⟨F x, y⟩ − ⟨x, Fᵀ y⟩| / (‖F x‖ ‖y‖).
-
-    Parameters
-    ----------
-    forward, adjoint
-        F and its claimed adjoint Fᵀ.
-    x, y
-        A vector of F's domain and one of its range, of any shape.
-
-    Returns
-    -------
-    float
-        The relative mismatch; inner products are summed in float64.
-    """
-    image = np.asarray(forward(x), np.float64).ravel()
-    back = np.asarray(adjoint(y), np.float64).ravel()
-    x, y = np.asarray(x, np.float64).ravel(), np.asarray(y, np.float64).ravel()
-    return float(abs(image @ y - x @ back) / (np.linalg.norm(image) * np.linalg.norm(y)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +63,7 @@ class Medium:
     root
         √ρ.
     potential, density
-        q, and ρ [kg/m³], on the grid and :attr:`Propagator.margin` nodes around it.
+        q, and ρ [kg/m³], on the model's grid.
     """
 
     alpha: NDArray
@@ -121,17 +78,17 @@ class Kept:
     """A background wavefield (or its second time derivative), kept every few steps, with the medium it runs in."""
 
     medium: Medium
-    field: Any
+    store: Store
     factor: float
 
     @property
     def nbytes(self) -> int:
         """Memory of the kept steps."""
-        return int(np.prod(self.field.shape_allocated)) * np.dtype(self.field.dtype).itemsize
+        return self.store.nbytes
 
 
 class Propagator:
-    """Forward, Born and adjoint modelling for one grid and survey.
+    """Forward, Born and adjoint modelling, and the gradient, for one grid and survey.
 
     Parameters
     ----------
@@ -144,11 +101,15 @@ class Propagator:
     space_order
         Order of the Laplacian, even, 4 to 16.
     layer
-        Width of the absorbing layer in nodes.
+        Width of the absorbing layer in nodes; 0: none, the model ends at a pressure-free wall.
+    free_surface
+        Whether the top of the grid is a free surface (p = 0) instead of absorbing.
     every
         Keep every n-th step of a background field; None: what the wavelet's spectrum needs.
     dtype
         float32, or float64 for tests of adjoints.
+    threads
+        OpenMP threads inside one simulation: for large 3-D models; small ones run faster on one.
 
     Raises
     ------
@@ -163,51 +124,76 @@ class Propagator:
         fastest: float,
         *,
         space_order: int = 8,
-        layer: int = 40,
+        layer: int = 10,
+        free_surface: bool = False,
         every: int | None = None,
         dtype: type[np.floating] = np.float32,
+        threads: int = 1,
     ) -> None:
         if space_order % 2 or not 4 <= space_order <= 16:
             raise InputError("space_order", space_order, "give an even number from 4 to 16")
-        if layer < 0:
-            raise InputError("layer", layer, "give 0 nodes or more")
+        if layer < 0 or layer == 1:
+            raise InputError("layer", layer, "give 2 nodes or more, or 0 for none")
         if not (np.isfinite(fastest) and fastest > 0):
             raise InputError("fastest", fastest, "give the highest velocity in m/s")
         if survey.sources.shape[1] != grid.ndim:
             raise InputError("survey.sources", survey.sources.shape, f"the wave grid has {grid.ndim} axes")
+        if threads < 1:
+            raise InputError("threads", threads, "give at least 1")
+        survey.check_positions(grid)
         self.grid, self.survey, self.space_order, self.layer = grid, survey, space_order, layer
-        self.dtype = np.dtype(dtype)
+        self.free_surface, self.threads, self.dtype = free_surface, threads, np.dtype(dtype)
         # von Neumann: Δt² v² max(eigenvalue of −L) ≤ 4; 10 % is left for the potential q of density jumps.
-        bound = np.abs(second_derivative(space_order)).sum() * sum(h**-2 for h in grid.spacing)
-        self.dt = float(0.9 * 2 / (fastest * np.sqrt(bound)))
+        self._stiffness = largest_eigenvalue(grid.spacing, space_order)
+        self.dt = float(0.9 * 2 / (fastest * np.sqrt(self._stiffness)))
         self.fastest = float(fastest)
         self.n_samples = survey.n_samples
         self.n_steps = int(np.ceil((self.n_samples - 1 + _MARGIN) * survey.interval / self.dt)) + 1
-        # The product of two wavelets reaches 6 peak frequencies before it has fallen to 1e-5 of its largest value.
-        self.every = max(1, int(1 / (6 * survey.peak_frequency * self.dt))) if every is None else every
+        # The product of two wavelets reaches twice their highest frequency; 20 % more leave nothing of it.
+        self.every = max(1, int(1 / (2.4 * survey.wavelet.highest_frequency * self.dt))) if every is None else every
         if self.every < 1:
             raise InputError("every", every, "give 1 or more steps")
-        low = [o + 0.5 * h for o, h in zip(grid.origin, grid.spacing, strict=True)]
-        self._first_node = np.array(low) - layer * np.array(grid.spacing)
-        self.margin = min(space_order // 2, layer)
-        self._inner = tuple(slice(layer - self.margin, layer + n + self.margin) for n in grid.shape)
-        self._shape = tuple(n + 2 * layer for n in grid.shape)
-        self._operators: dict[str, Any] = {}
 
     # -- media and sources ------------------------------------------------------------------------------------------
 
     @cached_property
-    def _damping(self) -> NDArray[np.float64]:
-        """σΔt/2 on the padded grid: cubic ramps, added over the axes."""
-        total = np.zeros(self._shape)
-        for axis, (n, h) in enumerate(zip(self._shape, self.grid.spacing, strict=True)):
-            if self.layer == 0:
-                break
-            index = np.arange(n)
-            outside = np.maximum(np.maximum(self.layer - index, index - (n - 1 - self.layer)), 0) / self.layer
-            ramp = 4 * self.fastest * np.log(1 / _REFLECTION) / (self.layer * h) * outside**3
-            total += ramp.reshape([-1 if a == axis else 1 for a in range(len(self._shape))])
-        return 0.5 * self.dt * total
+    def _layout(self) -> Layout:
+        grid, order = self.grid, self.space_order
+        top = order // 2 if self.free_surface else self.layer
+        before = (*([self.layer] * (grid.ndim - 1)), top)
+        corner = tuple(
+            o + (0.5 - n) * h for o, h, n in zip(grid.origin, grid.spacing, before, strict=True)
+        )
+        return Layout(
+            grid.shape,
+            grid.spacing,
+            corner,
+            self.layer,
+            order,
+            self.free_surface,
+            len(self.survey.sources),
+            len(self.survey.receivers),
+            self.n_steps,
+            self.every,
+            self.dtype,
+            self.threads,
+        )
+
+    @cached_property
+    def _inner(self) -> tuple[slice, ...]:
+        """The model within the padded grid."""
+        return tuple(slice(low, low + n) for n, (low, _) in zip(self.grid.shape, self._layout.pads, strict=True))
+
+    @cached_property
+    def kernel(self) -> Kernel:
+        """The compiled loops, built on first use."""
+        layout = self._layout
+        coefficients = []
+        for axis, (n, (low, high), h) in enumerate(zip(layout.shape, layout.pads, layout.spacing, strict=True)):
+            low = 0 if self.free_surface and axis == self.grid.ndim - 1 else low
+            peak = self.survey.wavelet.peak_frequency
+            coefficients.append(layer_coefficients(n, low, high, h, self.dt, self.fastest, peak))
+        return Kernel(layout, self.survey.sources, self.survey.receivers, coefficients)
 
     def medium(self, velocity: NDArray, density: NDArray) -> Medium:
         """The coefficients of a medium from v_p [m/s] and ρ [kg/m³], each of the grid's shape.
@@ -225,15 +211,14 @@ class Propagator:
             if not (np.isfinite(array).all() and (array > 0).all()):
                 bad = array[~(np.isfinite(array) & (array > 0))][0]
                 raise InputError(name, float(bad), "every value must be finite and positive")
-            padded.append(np.pad(array, self.layer, mode="edge"))
+            padded.append(np.pad(array, self._layout.pads, mode="edge"))
         v, rho = padded
         root_b = 1 / np.sqrt(rho)
         potential = laplacian(root_b, self.grid.spacing, self.space_order) / root_b
-        bound = np.abs(second_derivative(self.space_order)).sum() * sum(h**-2 for h in self.grid.spacing)
-        if (self.dt**2 * v**2 * (bound + np.maximum(potential, 0))).max() > 4:
+        if (self.dt**2 * v**2 * (self._stiffness + np.maximum(potential, 0))).max() > 4:
             raise InputError("velocity", float(v.max()), f"the time step is for at most {self.fastest:.0f} m/s")
-        alpha = self.dt**2 * v**2 / (1 + self._damping)
-        beta = 2 / (1 + self._damping) - alpha * potential
+        alpha = self.dt**2 * v**2
+        beta = 2 - alpha * potential
         alpha, beta, root = (a.astype(self.dtype) for a in (alpha, beta, np.sqrt(rho)))
         return Medium(alpha, beta, root, potential[self._inner], rho[self._inner])
 
@@ -257,21 +242,20 @@ class Propagator:
         if weights.shape != (len(self.survey.sources),):
             raise InputError("weights.shape", weights.shape, f"give one per source: {len(self.survey.sources)}")
         _, physical = self._frequencies
-        peak = 2 * np.pi * self.survey.peak_frequency
-        # Fourier transform of the Ricker wavelet, at the physical frequencies.
-        spectrum = 4 * np.sqrt(np.pi) / peak * (physical / peak) ** 2 * np.exp(-((physical / peak) ** 2))
-        lag = self.survey.start + np.broadcast_to(np.asarray(delays, np.float64), weights.shape)
-        steps = (
-            np.fft.irfft(spectrum[:, None] * np.exp(-1j * physical[:, None] * lag), axis=0)[: self.n_steps] / self.dt
-        )
-        return (weights * steps).astype(self.dtype)
+        spectrum = self.survey.wavelet.spectrum(physical)
+        lag = np.broadcast_to(np.asarray(delays, np.float64), weights.shape)
+        steps = np.zeros((self.n_steps, len(weights)), self.dtype)
+        for s in np.flatnonzero(weights):
+            emitted = np.fft.irfft(spectrum * np.exp(-1j * physical * lag[s]))[: self.n_steps] / self.dt
+            steps[:, s] = weights[s] * emitted
+        return steps
 
     @cached_property
     def resampling(self) -> scipy.sparse.csr_matrix:
         """R, ``(n_samples, n_steps)``: from the steps to the records' sampling, band-limited, dispersion of time undone."""
         numeric, physical = self._frequencies
         nyquist = 0.5 / self.survey.interval
-        flat = min(1.6 * self.survey.highest_frequency, 0.75 * nyquist)
+        flat = min(1.6 * self.survey.wavelet.highest_frequency, 0.75 * nyquist)
         ramp = np.clip((physical / (2 * np.pi) - flat) / (nyquist - flat), 0, 1)
         band = np.cos(0.5 * np.pi * ramp) ** 2 * np.cos(0.5 * numeric * self.dt)
         blocks = []
@@ -283,145 +267,185 @@ class Propagator:
             blocks.append(scipy.sparse.csr_matrix(rows.astype(self.dtype)))
         return scipy.sparse.vstack(blocks, format="csr")
 
-    # -- the symbolic part: built once, on first use -------------------------------------------------------------------
+    # -- data in and out --------------------------------------------------------------------------------------------
 
-    @cached_property
-    def _symbols(self) -> dict[str, Any]:
-        import devito as dv
+    @property
+    def _per_cell(self) -> np.floating:
+        return self.dtype.type(1 / np.prod(self.grid.spacing))
 
-        extent = tuple((n - 1) * h for n, h in zip(self._shape, self.grid.spacing, strict=True))
-        grid = dv.Grid(self._shape, extent=extent, origin=tuple(self._first_node), dtype=self.dtype.type)
-        kept_dim = dv.ConditionalDimension("t_kept", parent=grid.time_dim, factor=self.every)
-        symbols: dict[str, Any] = {"grid": grid, "kept_dim": kept_dim}
-        for name in ("alpha", "beta", "gamma", "root", "perturbation", "total"):
-            # Order 1 gives the halo that off-node sources and receivers ask for.
-            symbols[name] = dv.Function(name=name, grid=grid, space_order=1)
-        symbols["gamma"].data[:] = (1 - self._damping) / (1 + self._damping)
-        for name in ("w", "scattered"):
-            symbols[name] = dv.TimeFunction(name=name, grid=grid, time_order=2, space_order=self.space_order)
-        symbols["kept"] = self._kept_function(grid, kept_dim)
-        for name, points in (("src", self.survey.sources), ("rec", self.survey.receivers)):
-            symbols[name] = dv.SparseTimeFunction(
-                name=name, grid=grid, npoint=len(points), nt=self.n_steps, coordinates=np.array(points)
-            )
-        return symbols
-
-    def _kept_function(self, grid: Any, kept_dim: Any) -> Any:
-        import devito as dv
-
-        steps = (self.n_steps - 1) // self.every + 1
-        return dv.TimeFunction(name="kept", grid=grid, time_order=0, space_order=0, save=steps, time_dim=kept_dim)
-
-    def _step(self, field: Any, forward: bool = True) -> Any:
-        import devito as dv
-
-        s = self._symbols
-        new, old = (field.forward, field.backward) if forward else (field.backward, field.forward)
-        return dv.Eq(new, s["alpha"] * field.laplace + s["beta"] * field - s["gamma"] * old)
-
-    def _operator(self, name: str) -> Any:
-        """One of the five compiled operators; the compiled code is cached on disk between processes."""
-        if name in self._operators:
-            return self._operators[name]
-        import devito as dv
-
-        s = self._symbols
-        w, scattered, src, rec = s["w"], s["scattered"], s["src"], s["rec"]
-        excite = src.inject(field=w.forward, expr=src * s["alpha"] * s["root"])
-        if name == "forward":
-            equations = [self._step(w), excite, rec.interpolate(expr=w * s["root"])]
-        elif name in ("keep field", "keep acceleration"):
-            what = w if name == "keep field" else w.forward - 2 * w + w.backward
-            equations = [self._step(w), excite, dv.Eq(s["kept"], what)]
-        elif name in ("born field", "born acceleration"):
-            what = w if name == "born field" else w.forward - 2 * w + w.backward
-            scatter = dv.Eq(scattered.forward, scattered.forward + s["alpha"] * s["perturbation"] * what)
-            equations = [self._step(w), excite, self._step(scattered), scatter]
-            equations += [rec.interpolate(expr=scattered * s["root"])]
-        else:
-            back = [self._step(w, forward=False), rec.inject(field=w.backward, expr=rec * s["alpha"] * s["root"])]
-            if name == "adjoint":
-                equations = [*back, src.interpolate(expr=w * s["root"])]
-            else:
-                equations = [*back, dv.Inc(s["total"], s["kept"] * w)]
-        with dv.switchconfig(log_level="ERROR"):
-            self._operators[name] = dv.Operator(equations, name="Waves", language="C")
-        return self._operators[name]
-
-    def _run(self, name: str, medium: Medium, **arguments: Any) -> None:
-        import devito as dv
-
-        s = self._symbols
+    def _fill(self, medium: Medium) -> None:
         for key in ("alpha", "beta", "root"):
-            s[key].data[:] = getattr(medium, key)
-        for key in ("w", "scattered"):
-            s[key].data_with_halo[:] = 0
-        operator = self._operator(name)
-        with dv.switchconfig(log_level="ERROR"):
-            operator.apply(time_m=0, time_M=self.n_steps - 1, **arguments)
-
-    def _receivers(self, scale: float = 1.0) -> NDArray:
-        return self.resampling @ (np.asarray(self._symbols["rec"].data) * self.dtype.type(scale))
+            self.kernel.fields[key].data[:] = getattr(medium, key)
+        self.kernel.silence()
 
     def _emit(self, signature: NDArray) -> None:
         if signature.shape != (self.n_steps, len(self.survey.sources)):
             raise InputError("signature.shape", signature.shape, "make it with Propagator.signature")
-        self._symbols["src"].data[:] = signature * self.dtype.type(1 / np.prod(self.grid.spacing))
+        self.kernel.fields["src"].data[:] = signature * self._per_cell
 
     def _arrive(self, records: NDArray) -> None:
-        if records.shape != (self.n_samples, len(self.survey.receivers)):
-            raise InputError(
-                "records.shape", records.shape, f"it must be {(self.n_samples, len(self.survey.receivers))}"
-            )
-        self._symbols["rec"].data[:] = self.resampling.T @ np.asarray(records, self.dtype)
+        expected = (self.n_samples, len(self.survey.receivers))
+        if records.shape != expected:
+            raise InputError("records.shape", records.shape, f"it must be {expected}")
+        self.kernel.fields["rec"].data[:] = self.resampling.T @ np.asarray(records, self.dtype)
+
+    def _receivers(self, scale: float = 1.0) -> NDArray:
+        return self.resampling @ (np.asarray(self.kernel.fields["rec"].data) * self.dtype.type(scale))
+
+    def move(self, sources: NDArray | None = None, receivers: NDArray | None = None) -> None:
+        """Put the sources and receivers elsewhere for the runs to come; without arguments, back to the survey's places.
+
+        Parameters
+        ----------
+        sources, receivers
+            Coordinates [m] of as many points as the survey has.
+        """
+        for name, points, own in (
+            ("src", sources, self.survey.sources),
+            ("rec", receivers, self.survey.receivers),
+        ):
+            points = own if points is None else np.asarray(points, np.float64)
+            if points.shape != own.shape:
+                raise InputError("points.shape", points.shape, f"the survey has {own.shape}")
+            self.kernel.fields[name].coordinates.data[:] = points
 
     # -- the operators ----------------------------------------------------------------------------------------------
 
     def forward(self, medium: Medium, signature: NDArray) -> NDArray:
         """Records of the pressure, ``(n_samples, n_receivers)``, of one experiment."""
         self._emit(signature)
-        self._run("forward", medium)
+        self._fill(medium)
+        self.kernel.run("forward", self.n_steps)
         return self._receivers()
 
     def adjoint(self, medium: Medium, records: NDArray) -> NDArray:
         """The adjoint of :meth:`forward` in the signature: records to ``(n_steps, n_sources)``."""
         self._arrive(records)
-        self._run("adjoint", medium)
-        return np.array(self._symbols["src"].data) * self.dtype.type(1 / np.prod(self.grid.spacing))
+        self._fill(medium)
+        self.kernel.run("adjoint", self.n_steps)
+        return np.array(self.kernel.fields["src"].data) * self._per_cell
 
-    def keep(self, medium: Medium, signature: NDArray, what: str = "field") -> Kept:
+    def keep(self, medium: Medium, signature: NDArray, what: str = "field", into: Kept | None = None) -> Kept:
         """A background wavefield, kept every :attr:`every` steps.
 
         Parameters
         ----------
         what
             ``"field"`` keeps w, ``"acceleration"`` keeps ∂²w/∂t².
+        into
+            Overwrite this one instead of taking new memory.
         """
-        s = self._symbols
-        kept = self._kept_function(s["grid"], s["kept_dim"])
+        store = self.kernel.store(self.n_steps) if into is None else into.store
         self._emit(signature)
-        self._run(f"keep {what}", medium, kept=kept)
-        return Kept(medium, kept, 1.0 if what == "field" else self.dt**-2)
+        self._fill(medium)
+        self.kernel.run(f"keep {what}", self.n_steps, store)
+        return Kept(medium, store, 1.0 if what == "field" else self.dt**-2)
 
     def born(self, medium: Medium, signature: NDArray, perturbation: NDArray, what: str = "field") -> NDArray:
-        """Records of the field scattered by r h, with h as in :meth:`keep`.
-
-        The perturbation r covers the grid and :attr:`margin` nodes around it.
-        """
+        """Records of the field scattered by r h, with r ``(*grid.shape)`` and h as in :meth:`keep`."""
         self._emit(signature)
-        padded = np.zeros(self._shape, self.dtype)
+        self._fill(medium)
+        padded = np.zeros(self._layout.shape, self.dtype)
         padded[self._inner] = perturbation
-        self._symbols["perturbation"].data[:] = padded
-        self._run(f"born {what}", medium)
+        self.kernel.fields["perturbation"].data[:] = padded
+        self.kernel.run(f"born {what}", self.n_steps)
         return self._receivers(1.0 if what == "field" else self.dt**-2)
 
     def correlate(self, kept: Kept, records: NDArray) -> NDArray:
-        """The adjoint of :meth:`born` in the perturbation: Σ_t h v, with v the records sent back.
-
-        It covers the grid and :attr:`margin` nodes around it, so that a Laplacian of it is right up to the grid's edge.
-        """
+        """The adjoint of :meth:`born` in the perturbation: Σ_t h v ``(*grid.shape)``, with v the records sent back."""
         self._arrive(records)
-        self._symbols["total"].data[:] = 0
-        self._run("correlate", kept.medium, kept=kept.field)
-        total = np.array(self._symbols["total"].data[self._inner])
+        self._fill(kept.medium)
+        self.kernel.fields["total"].data[:] = 0
+        self.kernel.run("correlate", self.n_steps, kept.store)
+        total = np.array(self.kernel.fields["total"].data[self._inner])
         return total * self.dtype.type(self.every * kept.factor)
+
+    # -- in pieces, for checkpoints ---------------------------------------------------------------------------------
+
+    @property
+    def frame_bytes(self) -> int:
+        """Memory of one kept step."""
+        return int(np.prod(self._layout.shape)) * self.dtype.itemsize
+
+    @property
+    def state_bytes(self) -> int:
+        """Memory of a copy of the wavefields."""
+        return sum(field.nbytes for field in self.kernel.state())
+
+    def segments(self, medium: Medium, signature: NDArray, records: NDArray, what: str, store: Store) -> Segments:
+        """A simulation and its correlation that advance in segments."""
+        back = self.resampling.T @ np.asarray(records, self.dtype)
+        return Segments(self, medium, signature * self._per_cell, back, what, store)
+
+    def gradient(self, medium: Medium, signature: NDArray, observed: NDArray) -> tuple[float, NDArray]:
+        r"""The misfit Φ = ½ ‖F(m) − d‖² of one experiment, and its derivative in squared slowness at fixed density.
+
+        Parameters
+        ----------
+        medium, signature
+            Where Φ is taken.
+        observed
+            d ``(n_samples, n_receivers)``.
+
+        Returns
+        -------
+        tuple
+            Φ and ∂Φ/∂m ``(*grid.shape)`` [1/(s²/m²) times the unit of Φ]. The layer's medium counts as fixed: the
+            derivative at the model's outermost nodes leaves out that the layer continues them.
+        """
+        kept = self.keep(medium, signature, "acceleration")
+        residual = self.forward(medium, signature) - np.asarray(observed, self.dtype)
+        misfit = 0.5 * float(np.sum(residual.astype(np.float64) ** 2))
+        return misfit, -self.correlate(kept, residual)
+
+
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """A background simulation and the correlation with its records, run over segments of time.
+
+    Parameters
+    ----------
+    propagator, medium
+        Wave operators and background.
+    emitted, returned
+        Source terms, and records on the steps, ``(n_steps, n)``.
+    what, store
+        What is kept of a segment, and where.
+    """
+
+    propagator: Propagator
+    medium: Medium
+    emitted: NDArray
+    returned: NDArray
+    what: str
+    store: Store
+
+    def begin(self) -> None:
+        """Silence, and no correlation yet."""
+        self.propagator._fill(self.medium)
+        self.propagator.kernel.fields["total"].data[:] = 0
+
+    def _go(self, name: str, series: str, values: NDArray, first: int, steps: int, store: Store | None) -> None:
+        # Time counts from the start of the segment, which the buffers of w do not notice: it is a multiple of three.
+        kernel = self.propagator.kernel
+        target = (store.series if store is not None else kernel.fields)[series]
+        target.data[:steps] = values[first : first + steps]
+        kernel.run(name, steps, store)
+
+    def advance(self, first: int, steps: int) -> None:
+        """Run the background over steps ``first`` … ``first + steps − 1``."""
+        self._go("forward", "src", self.emitted, first, steps, None)
+
+    def keep(self, first: int, steps: int) -> None:
+        """The same, keeping it."""
+        self._go(f"keep {self.what}", "src", self.emitted, first, steps, self.store)
+
+    def correlate(self, first: int, steps: int) -> None:
+        """Run the records back over these steps and correlate with what was kept."""
+        self._go("correlate", "rec", self.returned, first, steps, self.store)
+
+    def total(self, factor: float) -> NDArray:
+        """The correlation over all segments so far."""
+        p = self.propagator
+        total = np.array(p.kernel.fields["total"].data[p._inner])
+        return total * p.dtype.type(p.every * factor)

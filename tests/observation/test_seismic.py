@@ -1,8 +1,10 @@
 """The composed observation on a small layered section: exact promises first, then physics."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,18 @@ import pytest
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.grid import Grid
-from seisflow.observation import Encoding, Imaging, Joint, Migration, Propagator, Seismic, Survey, Wells
-from seisflow.observation.seismic import coloured_noise
+from seisflow.observation import (
+    Encoding,
+    Imaging,
+    Joint,
+    Migration,
+    Propagator,
+    Repeatability,
+    Seismic,
+    Survey,
+    Wells,
+    coloured_noise,
+)
 
 WAVES = Grid((60, 50), (20.0, 20.0))
 FLOW = Grid((20, 12), (60.0, 50.0), (0.0, 400.0))
@@ -26,30 +38,54 @@ import os
 import sys
 import numpy as np
 from seisflow.errors import SimulationError
+from seisflow.observation.processes import Processes
 from tests.observation.test_seismic import build, plumes
 
 def has_torch():
     return "torch" in sys.modules
+
+def die_once(marker, value):
+    if not os.path.exists(marker):
+        open(marker, "w").close()
+        os._exit(1)
+    return value
 
 if __name__ == "__main__":
     with build(workers=2) as observation:
         images = observation.predict(plumes())["image"]
         observed = observation.observe(plumes().members([1]), np.random.default_rng(5))["image"]
         draws = observation.noise.draws
-        assert not observation._pool.submit(has_torch).result()
-        observation._pool.submit(os._exit, 1)
-        try:
-            observation.predict(plumes())
-        except SimulationError as error:
-            assert "fewer workers" in str(error)
-        else:
-            raise AssertionError("a dead worker went unnoticed")
+        assert not observation._processes.pool.submit(has_torch).result()
+        observation._processes.pool.submit(os._exit, 1)
+        again = observation.predict(plumes())["image"]
+        assert (again == images).all()
+    processes = Processes(1)
+    marker = sys.argv[1] + ".marker"
+    assert list(processes.map(die_once, [(marker, 3), (marker, 4)])) == [3, 4]
+    try:
+        list(processes.map(os._exit, [(1,)]))
+    except SimulationError as error:
+        assert "member 0" in str(error) and "fewer workers" in str(error)
+    else:
+        raise AssertionError("a task that always kills its worker went unnoticed")
     np.savez(sys.argv[1], images=images, observed=observed, draws=draws)
+"""
+
+ORPHANS = """
+import os
+import sys
+import time
+from seisflow.observation.processes import Processes
+
+if __name__ == "__main__":
+    processes = Processes(1)
+    print(next(processes.map(os.getpid, [()])), flush=True)
+    time.sleep(60)
 """
 
 
 def build(**options):
-    options = {"imaging": Imaging(mute_depth=200.0), "noise_images": 4, "layer": 20, "snr": 20.0, **options}
+    options = {"imaging": Imaging(mute_depth=200.0), "noise_images": 4, "snr": 20.0, **options}
     return Seismic(FLOW, WAVES, VELOCITY, DENSITY, 0.25, SURVEY, **options)
 
 
@@ -96,7 +132,7 @@ def test_that_a_lowered_impedance_images_positive(predicted):
 def test_that_the_image_of_a_point_scatterer_peaks_at_the_point(condition):
     grid = Grid((60, 50), (20.0, 20.0))
     survey = Survey.seabed(grid, 10.0, 1.2, n_sources=6, n_receivers=30, source_depth=50.0)
-    propagator = Propagator(grid, survey, 2000.0, layer=20)
+    propagator = Propagator(grid, survey, 2000.0)
     uniform = np.full(grid.shape, 2000.0)
     migration = Migration(propagator, uniform, uniform, Encoding.plain(6), Imaging(condition, mute_depth=250.0))
     point = np.zeros(grid.shape)
@@ -152,9 +188,9 @@ def test_that_co2_outside_the_flow_grid_is_not_invented():
         saturation = np.zeros((1, *FLOW.shape))
         saturation[0, :, 0] = 0.3
         observation.predict(Ensemble({"saturation": saturation}))
-        (changed,) = observation._map("monitor", [saturation[0]])
+        (changed,) = observation._map("monitor", [(saturation[0], None)])
         (base,) = observation._map("monitor", [None])
-        changed, base = (medium.density[4:-4, 4:-4] for medium in (changed, base))
+        changed, base = (medium.density for medium in (changed, base))
         above = WAVES.depth < FLOW.extent[1][0]
         assert (changed[above] == base[above]).all()
         assert (changed != base).any()
@@ -168,7 +204,7 @@ def test_that_encoded_images_see_the_plume_too(predicted):
     assert cosine > 0.6  # crosstalk of pairs of sources; shuffled images give about 0
 
 
-def test_that_two_workers_give_the_same_bits_as_one_and_never_import_torch_and_report_their_death(
+def test_that_two_workers_give_the_same_bits_as_one_and_never_import_torch_and_are_replaced_when_they_die(
     seismic, predicted, tmp_path
 ):
     # A program of its own: spawned workers import the main module again, here one without torch.
@@ -181,6 +217,26 @@ def test_that_two_workers_give_the_same_bits_as_one_and_never_import_torch_and_r
         observed = seismic.observe(plumes().members([1]), np.random.default_rng(5))["image"]
         np.testing.assert_array_equal(two["observed"], observed)
         np.testing.assert_array_equal(two["draws"], seismic.noise.draws)
+
+
+def test_that_workers_end_when_their_parent_is_killed(tmp_path):
+    script, root = tmp_path / "orphans.py", Path(__file__).parents[2]
+    script.write_text(ORPHANS)
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, env=environment) as parent:
+        worker = int(parent.stdout.readline())
+        os.kill(worker, 0)  # it lives
+        parent.kill()
+    for _ in range(200):
+        try:
+            state = Path(f"/proc/{worker}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        if state == "Z":  # ended; nobody has collected it
+            return
+        time.sleep(0.1)
+    os.kill(worker, signal.SIGKILL)
+    pytest.fail("the worker outlived its parent by 20 s")
 
 
 def test_that_importing_the_package_imports_no_engine():

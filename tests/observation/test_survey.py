@@ -19,7 +19,7 @@ def test_that_the_wavelet_starts_from_nothing_and_has_its_spectrum_at_the_peak_f
     spectrum = np.abs(np.fft.rfft(wavelet))
     frequency = np.fft.rfftfreq(4000, 1e-3)
     assert frequency[spectrum.argmax()] == pytest.approx(10.0, abs=0.25)  # spacing of the discrete frequencies
-    assert spectrum[frequency > survey.highest_frequency].max() < 0.04 * spectrum.max()
+    assert spectrum[frequency > survey.wavelet.highest_frequency].max() < 0.04 * spectrum.max()
 
 
 def test_that_a_seabed_survey_spreads_its_points_evenly_inside_the_section():
@@ -42,13 +42,13 @@ def test_that_a_survey_cannot_be_changed():
         ({"sources": [600.0, 10.0]}, "sources"),
         ({"receivers": [[600.0, 10.0, 5.0]]}, "receivers"),
         ({"receivers": [[np.nan, 10.0]]}, "receivers"),
-        ({"peak_frequency": 0.0}, "peak_frequency"),
+        ({"wavelet": 0.0}, "peak_frequency"),
         ({"duration": 0.1}, "duration"),
         ({"interval": 0.05}, "interval"),
     ],
 )
 def test_that_impossible_surveys_are_refused_by_name(changes, name):
-    good = {"sources": [[600, 10]], "receivers": [[700, 10]], "peak_frequency": 10.0, "duration": 2.0, "interval": 4e-3}
+    good = {"sources": [[600, 10]], "receivers": [[700, 10]], "wavelet": 10.0, "duration": 2.0, "interval": 4e-3}
     with pytest.raises(InputError, match=name):
         Survey(**{**good, **changes})
 

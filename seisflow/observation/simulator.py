@@ -1,0 +1,170 @@
+r"""The seismic observation of one member at a time, in one process: settings, and the tasks a process runs with them.
+
+A process builds its :class:`Simulator` (operators, background wavefields, baseline records) at its first task and keeps it
+for all later ones with the same settings.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seisflow.grid import Grid, average, interpolate
+from seisflow.observation.encoding import Encoding
+from seisflow.observation.imaging import Imaging, Migration, smooth
+from seisflow.observation.noise import Repeatability, Vintage, coloured_noise
+from seisflow.observation.rock_physics import RockPhysics
+from seisflow.observation.survey import Survey
+from seisflow.observation.wave import Medium, Propagator
+from seisflow.seeds import generator
+
+__all__ = ["Settings", "Simulator", "forget", "simulate"]
+
+State = tuple[NDArray, NDArray | None]
+"""Saturation and, where rock physics needs it, pressure change [Pa], on the flow grid."""
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """All that a process needs to simulate: sent to workers, with a token by which they know it again."""
+
+    flow_grid: Grid
+    wave_grid: Grid
+    velocity: NDArray
+    density: NDArray
+    porosity: NDArray
+    survey: Survey
+    rock_physics: RockPhysics
+    imaging: Imaging
+    encoding: Encoding
+    repeatability: Repeatability | None
+    space_order: int
+    layer: int
+    free_surface: bool
+    memory: float | None
+    threads: int
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+class Simulator:
+    """The observation of one member at a time, in one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        s = settings
+        self.propagator = Propagator(
+            s.wave_grid,
+            s.survey,
+            1.02 * float(s.velocity.max()),
+            space_order=s.space_order,
+            layer=s.layer,
+            free_surface=s.free_surface,
+            threads=s.threads,
+        )
+        background = smooth(s.velocity, s.density, s.wave_grid, s.imaging.smoothing)
+        self.migration = Migration(self.propagator, *background, s.encoding, s.imaging, s.memory)
+        self._inside = np.ones(s.wave_grid.shape, bool)
+        for axis, (low, high) in enumerate(s.flow_grid.extent):
+            centres = s.wave_grid.centres(axis)
+            shape = [-1 if a == axis else 1 for a in range(s.wave_grid.ndim)]
+            self._inside &= ((centres >= low) & (centres <= high)).reshape(shape)
+        self._porosity = interpolate(s.porosity, s.flow_grid, s.wave_grid)
+
+    def monitor(self, state: State | None) -> Medium:
+        """The medium with CO2 in it; None: the baseline."""
+        s = self.settings
+        if state is None:
+            return self.propagator.medium(s.velocity, s.density)
+        on_waves = interpolate(np.asarray(state[0], np.float64), s.flow_grid, s.wave_grid)
+        # Interpolation weights sum to one only up to rounding.
+        on_waves = np.where(self._inside, np.clip(on_waves, 0, 1), 0.0)
+        change, effective = None, None
+        if s.rock_physics.pressure is not None and state[1] is not None:
+            change = np.where(self._inside, interpolate(np.asarray(state[1]), s.flow_grid, s.wave_grid), 0.0)
+            effective = self._effective_pressure
+        altered = s.rock_physics.substitute(on_waves, s.velocity, s.density, self._porosity, change, effective)
+        return self.propagator.medium(*altered)
+
+    @cached_property
+    def _effective_pressure(self) -> NDArray[np.float64]:
+        """Weight of rock and water above minus hydrostatic pressure [Pa], at least 1 MPa."""
+        s = self.settings
+        excess = (s.density - s.rock_physics.density_brine) * 9.80665 * s.wave_grid.spacing[-1]
+        return np.maximum(np.cumsum(excess, axis=-1) - 0.5 * excess, 1e6)
+
+    def encoded(self, state: State | None) -> NDArray:
+        """Records of the experiments, ``(n_experiments, n_samples, n_receivers)``."""
+        medium = self.monitor(state)
+        signatures = (self.migration.signature(e) for e in range(self.settings.encoding.n_experiments))
+        return np.stack([self.propagator.forward(medium, signature) for signature in signatures])
+
+    @cached_property
+    def encoded_baseline(self) -> NDArray:
+        """Records of the experiments over the baseline."""
+        return self.encoded(None)
+
+    def shots(self, state: State | None, vintage: Vintage | None = None) -> NDArray:
+        """Records of the single sources, ``(n_sources, n_samples, n_receivers)``, in the survey or a vintage of it."""
+        medium = self.monitor(state)
+        signatures = [self.propagator.signature(one) for one in np.eye(len(self.settings.survey.sources))]
+        if vintage is None:
+            return np.stack([self.propagator.forward(medium, signature) for signature in signatures])
+        self.propagator.move(vintage.sources, vintage.receivers)
+        try:
+            records = np.stack([self.propagator.forward(medium, signature) for signature in signatures])
+        finally:
+            self.propagator.move()
+        return vintage.alter(records, self.settings.survey.interval)
+
+    @cached_property
+    def baseline_shots(self) -> NDArray:
+        """Records of the single sources over the baseline."""
+        return self.shots(None)
+
+    def wave_image(
+        self, state: State | None, noise: NDArray | None = None, vintage: Vintage | None = None
+    ) -> NDArray:
+        """Unscaled image on the wave grid of a monitor's records minus the baseline's, plus noise records."""
+        encode = self.settings.encoding.apply
+        if vintage is not None:
+            residual = encode(self.shots(state, vintage) - self.baseline_shots)
+        elif state is None:
+            residual = np.zeros_like(self.encoded_baseline)
+        else:
+            residual = self.encoded(state) - self.encoded_baseline
+        if noise is not None:
+            residual = residual + encode(noise)
+        return self.migration.image(residual)
+
+    def image(self, state: State | None, noise: NDArray | None = None, vintage: Vintage | None = None) -> NDArray:
+        """The same, averaged over the flow cells, float32."""
+        return average(self.wave_image(state, noise, vintage), self.settings.wave_grid, self.settings.flow_grid)
+
+    def noise_image(self, norm: float, seed: int, draw: int) -> NDArray:
+        """Unscaled image of draw number ``draw`` of the noise bank: coloured noise, and an unchanged second vintage."""
+        s = self.settings
+        noise = coloured_noise(s.survey, norm, generator(seed, "seismic noise bank", 0, draw))
+        vintage = None
+        if s.repeatability is not None:
+            vintage = s.repeatability.draw(s.survey, s.wave_grid, generator(seed, "seismic vintage bank", 0, draw))
+        return self.image(None, noise, vintage)
+
+
+_simulators: dict[str, Simulator] = {}  # of this process: the newest settings only, since kept wavefields are large
+
+
+def simulate(settings: Settings, task: str, *arguments: object) -> NDArray:
+    """Run one task of the simulator, which this process builds at its first task. Picklable by name."""
+    if settings.token not in _simulators:
+        _simulators.clear()
+        _simulators[settings.token] = Simulator(settings)
+    return getattr(_simulators[settings.token], task)(*arguments)
+
+
+def forget(settings: Settings) -> None:
+    """Free this process's simulator."""
+    _simulators.pop(settings.token, None)
