@@ -11,12 +11,16 @@ from seisflow.flows.householder import HouseholderMixing
 from seisflow.flows.modality import MultiModal
 from seisflow.flows.multiscale import MultiScale
 from seisflow.flows.networks import convolutional, dense
+from seisflow.flows.pairs import PairSet, fit, split
 from seisflow.flows.permutation import Permutation
+from seisflow.flows.progress import ProgressLine
+from seisflow.flows.sizes import suggest_glow, suggest_training
 from seisflow.flows.squeeze import CheckerboardSqueeze, HaarSqueeze, haar_squeeze, haar_unsqueeze
 from seisflow.flows.step import FlowStep
 from seisflow.flows.summary import MLP, UNet
 from seisflow.flows.train import TrainingOptions, TrainingRecord, train
 from seisflow.flows.transform import FieldMap, LevelSetSaturation, Relative, StateTransform
+from seisflow.flows.weights import warm_start
 
 __all__ = [
     "MLP",
@@ -39,7 +43,9 @@ __all__ = [
     "LevelSetSaturation",
     "MultiModal",
     "MultiScale",
+    "PairSet",
     "Permutation",
+    "ProgressLine",
     "RecursiveCoupling",
     "Relative",
     "StateTransform",
@@ -50,7 +56,12 @@ __all__ = [
     "conditional_hint",
     "convolutional",
     "dense",
+    "fit",
     "haar_squeeze",
     "haar_unsqueeze",
+    "split",
+    "suggest_glow",
+    "suggest_training",
     "train",
+    "warm_start",
 ]

@@ -30,7 +30,7 @@ from seisflow.flows.permutation import Permutation
 from seisflow.flows.recompute import Memory, require_repeatable
 from seisflow.flows.squeeze import CheckerboardSqueeze, HaarSqueeze
 from seisflow.flows.step import FlowStep
-from seisflow.flows.summary import MLP, UNet
+from seisflow.flows.summary import MLP, UNet, channels_last
 
 __all__ = ["CouplingKind", "Glow", "GlowOptions", "MixingKind", "conditional_glow", "conditional_hint"]
 
@@ -176,7 +176,8 @@ class Glow(Bijector):
             return [None] * self.n_scales
         if condition is None:
             raise InputError("condition", None, "this flow was built with a condition: give one")
-        return [feature.to(like.dtype) for feature in self.summary(condition)]
+        # One memory order for the field and its features: a mixed one makes every convolution reorder its input.
+        return [channels_last(feature.to(like.dtype)) for feature in self.summary(condition)]
 
     def forward(self, x: Tensor, condition: Condition | None = None) -> tuple[Tensor, Tensor]:
         return self.scale(x, self._features(condition, x))
