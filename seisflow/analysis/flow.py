@@ -8,13 +8,15 @@ all on the transformed state (:mod:`seisflow.flows.transform`). With f = g ∘ (
     joint       x̂_i = f⁻¹( τ f(x_i; y_i) ; y° )     each member keeps its own innovation (Spantini et al. 2022)
     reference   x̂_i = f⁻¹( τ z_i ; y° ) ,  z_i ~ N(0, I)
 
-with y_i = H(x_i) + e_i. τ is a temperature per channel: the size of z on members that did not train g, over the size it
-has on the members that did (joint), or over one (reference). It undoes the optimism of training.
+with y_i = H(x_i) + e_i. The temperature τ undoes what training on few members left too narrow or too wide: it minimises
+the continuous ranked probability score of members that did not train g, in physical units, where bounds and dry cells
+count (a τ that fits z alone puts CO2 into dry cells, because saturations below zero are cut off and those above are not),
+and stays at 1 where they cannot tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -26,6 +28,7 @@ from torch import Tensor
 
 from seisflow.analysis.base import Analysis, Progress
 from seisflow.covariance import Covariance
+from seisflow.diagnostics.scores import crps
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.flows.bijector import ConditionalFlow
@@ -37,6 +40,10 @@ from seisflow.flows.transform import StateTransform
 from seisflow.posterior import Posterior
 
 __all__ = ["FlowAnalysis"]
+
+TEMPERATURES = (0.7, 0.85, 1.15, 1.35, 1.6, 2.0)
+JUDGES = 32
+"""Samples by which a temperature is judged, for every member left out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +154,7 @@ class FlowAnalysis(Analysis):
         residual, conditions = gaussian.residuals(everyone, pairs.data(everyone, generator))
         flow: ConditionalFlow | None = None
         records = {f"gaussian {k}": r for k, r in enumerate(gaussian_records)}
-        latent, temperature = residual, torch.ones(1, state.shape[1], 1, 1)
+        latent, temperature = residual, 1.0
         held_out = np.sort(generator.permutation(size)[: max(2, round(self.validation * size))])
         training = np.setdiff1d(everyone, held_out)
         if self.glow is not None:
@@ -155,16 +162,27 @@ class FlowAnalysis(Analysis):
                 self.glow, gaussian, pairs, training, held_out, generator, lambda a, b: say("training the flow", a, b)
             )
             latent = _batched(lambda u, c: flow.forward(u, c)[0], residual, conditions)
-        if self.sampling == "joint":
+        if self.sampling == "reference":
+            latent = torch.from_numpy(generator.standard_normal(latent.shape, dtype=np.float32))
+
+        def members(latent: Tensor, mean: Tensor, deviation: Tensor, condition: Tensor) -> Ensemble:
             if flow is not None:
-                temperature = (_size(latent[held_out]) / _size(latent[training])).clamp(1.0, 2.0)
-                latent[training] *= temperature
-        else:
-            temperature = _size(latent[held_out]) if flow is not None else _size(latent)
-            latent = temperature * torch.from_numpy(generator.standard_normal(latent.shape, dtype=np.float32))
+                latent = _batched(flow.inverse, latent, condition.expand(len(latent), *condition.shape[1:]))
+            like = forecast if len(latent) == size else forecast.members(slice(len(latent)))
+            return fitted.inverse((mean + deviation * latent).numpy(), like)
+
         if flow is not None:
-            latent = _batched(flow.inverse, latent, query.expand(size, *query.shape[1:]))
-        ensemble = fitted.inverse((mean + deviation * latent).numpy(), forecast)
+            moments = gaussian.honest_moments(held_out, pairs.data(held_out, generator))
+            some = latent[training][:JUDGES]
+
+            def scores(temperature: float) -> NDArray[np.float64]:
+                samples = (members(temperature * some, *(m[j : j + 1] for m in moments)) for j in range(len(held_out)))
+                return np.array(
+                    [_score(s, forecast, i, self.transform.maps) for s, i in zip(samples, held_out, strict=True)]
+                )
+
+            temperature = _temperature(scores)
+        ensemble = members(temperature * latent, mean, deviation, query)
         return Posterior(ensemble, _statistics(records, temperature), _weights(gaussian, flow))
 
     def _train_glow(
@@ -209,13 +227,29 @@ def _batched(function: Callable[[Tensor, Tensor], Tensor], x: Tensor, condition:
     return torch.cat([function(a, b) for a, b in zip(x.split(batch), condition.split(batch), strict=True)])
 
 
-def _size(latent: Tensor) -> Tensor:
-    """Root mean square per channel, ``(1, C, 1, 1)``."""
-    return (latent**2).mean(dim=(0, 2, 3), keepdim=True).sqrt()
+def _score(samples: Ensemble, forecast: Ensemble, member: int, names: Iterable[str]) -> float:
+    """CRPS of samples for a member of the forecast: mean over fields, each in units of the forecast's spread."""
+    scores = []
+    for name in names:
+        spread = float(np.sqrt(forecast[name].var(axis=0).mean()))
+        if spread > 0:
+            scores.append(crps(samples[name], forecast[name][member]) / spread)
+    return float(np.mean(scores)) if scores else 0.0
 
 
-def _statistics(records: dict[str, TrainingRecord], temperature: Tensor) -> dict[str, object]:
-    statistics: dict[str, object] = {"temperature": temperature.flatten().tolist()}
+def _temperature(scores: Callable[[float], NDArray[np.float64]]) -> float:
+    """The τ of the lowest mean score over the members left out, or 1 unless it is better by two standard errors."""
+    usual = scores(1.0)
+    if len(usual) < 5:  # too few to tell
+        return 1.0
+    gains = {t: usual - scores(t) for t in TEMPERATURES}
+    best = max(gains, key=lambda t: gains[t].mean())
+    gain = gains[best]
+    return best if gain.mean() > 2 * gain.std(ddof=1) / np.sqrt(len(gain)) else 1.0
+
+
+def _statistics(records: dict[str, TrainingRecord], temperature: float) -> dict[str, object]:
+    statistics: dict[str, object] = {"temperature": temperature}
     for stage, record in records.items():
         statistics[stage] = {
             "loss_training": record.training,

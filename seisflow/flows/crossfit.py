@@ -132,20 +132,29 @@ class CrossFittedGaussian:
         return layer.moments(condition)
 
     @torch.no_grad()
-    def residuals(self, members: NDArray, data: NDArray) -> tuple[Tensor, Tensor]:
-        """Honest residuals u ``(n, C, …)`` of members with data ``(n, D)``, and their conditions."""
-        residual = torch.empty((len(members), *self._pairs.state.shape[1:]))
+    def honest_moments(self, members: NDArray, data: NDArray) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean μ, deviation σ ``(n, C, …)`` and condition for members with data ``(n, D)``.
+
+        Each from the network that has not seen the member.
+        """
+        mean = torch.empty((len(members), *self._pairs.state.shape[1:]))
+        deviation = torch.empty_like(mean)
         condition: Tensor | None = None
         for k in np.unique(self._fold_of[members]):
             rows = np.flatnonzero(self._fold_of[members] == k)
             part = self._condition(k, data[rows], members[rows])
-            mean, log_deviation = self._moments(k, part)
-            residual[rows] = (torch.from_numpy(self._pairs.state[members[rows]]) - mean) * (-log_deviation).exp()
+            mean[rows], log_deviation = self._moments(k, part)
+            deviation[rows] = log_deviation.exp()
             if condition is None:
                 condition = part.new_empty((len(members), *part.shape[1:]))
             condition[rows] = part
         assert condition is not None
-        return residual, condition
+        return mean, deviation, condition
+
+    def residuals(self, members: NDArray, data: NDArray) -> tuple[Tensor, Tensor]:
+        """Honest residuals u ``(n, C, …)`` of members with data ``(n, D)``, and their conditions."""
+        mean, deviation, condition = self.honest_moments(members, data)
+        return (torch.from_numpy(self._pairs.state[members]) - mean) / deviation, condition
 
     @torch.no_grad()
     def predict(self, data: NDArray) -> tuple[Tensor, Tensor, Tensor]:
