@@ -53,6 +53,7 @@ class Coupling(Bijector):
         if not 0 <= self.passed < channels or self.passed + condition_channels == 0:
             remedy = "a coupling needs a channel to change and one, or a condition, to steer it; squeeze first"
             raise InputError("channels", channels, remedy)
+        self.conditioned = condition_channels > 0
         self.network = network(self.passed + condition_channels, outputs * (channels - self.passed))
 
     @abstractmethod
@@ -61,8 +62,10 @@ class Coupling(Bijector):
 
     def known(self, a: Tensor, condition: Tensor | None) -> Tensor:
         """[a, c]; a single condition serves the whole batch."""
-        if condition is None:
+        if not self.conditioned:
             return a
+        if condition is None:
+            raise InputError("condition", None, "this coupling was built with a condition: give one")
         if len(condition) != len(a):
             condition = condition.expand(len(a), *condition.shape[1:])
         return torch.cat([a, condition], dim=1) if self.passed else condition
