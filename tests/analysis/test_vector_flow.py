@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+import torch
+
+from seisflow.analysis.proposal_particle import ProposalParticleFilter
+from seisflow.analysis.vector_flow import LearnedFlow, VectorFlow
+from seisflow.covariance import DiagonalCovariance
+from seisflow.ensemble import Ensemble
+from seisflow.errors import InputError
+from seisflow.flows.glow import GlowOptions
+from seisflow.flows.train import TrainingOptions
+from tests.oracles import kalman
+
+SMALL = LearnedFlow(
+    GlowOptions(scales=1, steps=3, hidden=16, summary=8, dropout=0.0),
+    TrainingOptions(epochs=40, batch=100, learning_rate=8e-3),
+)
+MEAN, P, H = np.array([10.0, -1.0]), np.array([[4.0, 0.6], [0.6, 1.0]]), np.array([[1.0, 0.0]])
+NOISE, OBSERVED = DiagonalCovariance(np.array([1.0])), Ensemble({"y": np.array([[12.0]])})
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def observe(ensemble):
+    return Ensemble({"y": ensemble["x"] @ H.T})
+
+
+def gaussian_forecast(rng, M):
+    return Ensemble({"x": rng.multivariate_normal(MEAN, P, size=M)})
+
+
+@pytest.mark.parametrize("sampling", ["joint", "reference"])
+def test_that_a_small_flow_finds_the_kalman_posterior(rng, sampling):
+    M = 301
+    forecast = gaussian_forecast(rng, M)
+    analysis = VectorFlow(SMALL, sampling)
+    x = analysis.update(forecast, observe(forecast), OBSERVED, NOISE, np.random.default_rng(1)).ensemble["x"]
+    mean, covariance = kalman(MEAN, P, H, np.eye(1), OBSERVED["y"][0])
+    # Training error: a fifth of the prior's deviation in the mean, a third of a variance. Without data both are far off:
+    # the mean moves by 1.6, the variance from 4 to 0.8.
+    np.testing.assert_allclose(x.mean(axis=0), mean, atol=0.4)
+    np.testing.assert_allclose(np.diag(np.cov(x.T)), np.diag(covariance), rtol=0.35)
+    again = analysis.update(forecast, observe(forecast), OBSERVED, NOISE, np.random.default_rng(1)).ensemble["x"]
+    np.testing.assert_array_equal(x, again)
+    assert x.shape == (M, 2)
+
+
+def test_that_learned_densities_are_densities_in_the_units_of_the_state(rng):
+    forecast = gaussian_forecast(rng, 200)
+    q = SMALL.proposal(forecast, observe(forecast), OBSERVED, NOISE, np.random.default_rng(2))
+    p = SMALL.prior(forecast, np.random.default_rng(2))
+    for density in (p, q):
+        draws = density.sample(4000, rng)
+        low, high = draws.min(axis=0) - 3, draws.max(axis=0) + 3
+        axes = [np.linspace(a, b, 200) for a, b in zip(low, high, strict=True)]
+        grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+        cell = np.prod((high - low) / 199)
+        values = np.exp(density.log_prob(grid)) * cell
+        # Midpoint sums on 200 × 200 cells of a smooth density, and float32.
+        assert values.sum() == pytest.approx(1, abs=0.01)
+        np.testing.assert_allclose(values @ grid, draws.mean(axis=0), atol=5 * 2 / np.sqrt(4000))
+
+
+def test_that_a_learned_proposal_with_its_weights_is_closer_than_the_flow_alone(rng):
+    forecast = gaussian_forecast(rng, 201)
+
+    class Exact:
+        def log_prob(self, x):
+            return -0.5 * ((x - MEAN) * np.linalg.solve(P, (x - MEAN).T).T).sum(axis=1)
+
+    filter_ = ProposalParticleFilter(SMALL.proposal, lambda *_: Exact(), observe, draws=20)
+    posterior = filter_.update(forecast, observe(forecast), OBSERVED, NOISE, rng)
+    mean, _ = kalman(MEAN, P, H, np.eye(1), OBSERVED["y"][0])
+    n_eff = posterior.statistics["effective_size"]
+    assert n_eff > 400
+    # 6 standard errors of N_eff draws of deviation 1: the weights put right what training got wrong.
+    np.testing.assert_allclose(posterior.weights["mean"], mean, atol=6 / np.sqrt(n_eff))
+
+
+def test_that_other_fields_are_carried_and_too_few_members_are_refused(rng):
+    forecast = Ensemble({"x": rng.standard_normal((9, 2)), "permeability": rng.standard_normal((9, 3))})
+    learned = LearnedFlow(SMALL.options, TrainingOptions(epochs=1, batch=50), fields=("x",))
+    posterior = VectorFlow(learned).update(forecast, observe(forecast), OBSERVED, NOISE, rng)
+    np.testing.assert_array_equal(posterior.ensemble["permeability"], forecast["permeability"])
+    few = forecast.members(slice(0, 7))
+    with pytest.raises(InputError, match="forecast"):
+        VectorFlow(learned).update(few, observe(few), OBSERVED, NOISE, rng)
