@@ -127,15 +127,18 @@ def _compiler() -> Check:
 
 
 def _julia() -> Check:
-    from seisflow.dynamics.julia_find import find_julia
-    from seisflow.dynamics.julia_install import self_test
+    from seisflow.dynamics.julia_check import self_test
+    from seisflow.dynamics.julia_launch import Juliacall, find_launch
 
     try:
-        found = find_julia()
+        julia = find_launch().julia
     except SeisflowError as problem:
         detail, _, remedy = str(problem).partition(" Run `")
         return Check("Julia", "fail", detail, f"run `{remedy}" if remedy else "install Julia 1.5 or newer")
-    detail = f"{found}, launched as a program"
+    if isinstance(julia, Juliacall):
+        detail, found = f"{julia}, launched in a Python of its own", julia.installation
+    else:
+        detail, found = f"{julia}, launched as a program", julia
     reason = self_test(found)
     if reason is not None:
         return Check(
@@ -145,18 +148,22 @@ def _julia() -> Check:
 
 
 def _julia_package() -> Check:
-    from seisflow.dynamics.julia_find import find_julia, julia_project
-    from seisflow.dynamics.julia_install import precompile
+    from seisflow.dynamics.julia import JuliaEngine, julia_project
+    from seisflow.dynamics.julia_launch import find_launch
 
     try:
-        found, project = find_julia(), julia_project()
+        launch, project = find_launch(), julia_project()
     except SeisflowError:
         return Check("Julia package", "fail", "not tried, because there is no Julia", "see the line of Julia")
     start = time.monotonic()
-    reason = precompile(found)
-    if reason is not None:
-        return Check("Julia package", "fail", f"{project} does not load: {reason}", "install seisflow again")
-    return Check("Julia package", "ok", f"{project}, loaded in {time.monotonic() - start:.1f} s")
+    try:
+        with JuliaEngine(threads=1, launcher=launch.launcher) as engine:
+            engine.call("server.load", {})
+    except SeisflowError as problem:
+        reason = " ".join(str(problem).split())
+        remedy = "install seisflow again" if launch.launcher == "julia" else "or set SEISFLOW_JULIA_LAUNCHER=julia"
+        return Check("Julia package", "fail", f"{project} does not load: {reason}", remedy)
+    return Check("Julia package", "ok", f"{project}, loaded by a worker in {time.monotonic() - start:.1f} s")
 
 
 def _machine() -> Check:

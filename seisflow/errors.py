@@ -32,6 +32,9 @@ class InputError(SeisflowError, ValueError):
         self.remedy = remedy
         super().__init__(f"{argument} = {value!r}: {remedy}.")
 
+    def __reduce__(self) -> tuple[type, tuple[str, object, str]]:  # it may be raised in another process
+        return type(self), (self.argument, self.value, self.remedy)
+
 
 class SimulationError(SeisflowError, RuntimeError):
     """Too many members failed in a simulator; the message lists their reasons."""
@@ -42,7 +45,25 @@ class TrainingError(SeisflowError, RuntimeError):
 
 
 class JuliaError(SeisflowError, RuntimeError):
-    """Julia threw an exception; the message carries Julia's own message and stack."""
+    """Julia threw an exception, or its worker was ended.
+
+    Attributes
+    ----------
+    message
+        Julia's own message.
+    stack
+        Julia's stack at the throw; empty where Julia could not say.
+    member, step
+        Which member threw, in which of its time steps (from 1; 0: unknown or before the first); ``None``: none of them.
+    """
+
+    def __init__(self, message: str, stack: str = "", member: int | None = None, step: int | None = None) -> None:
+        self.message, self.stack, self.member, self.step = message, stack, member, step
+        super().__init__(message, stack, member, step)
+
+    def __str__(self) -> str:
+        where = "" if self.member is None else f"member {self.member}" + (f", step {self.step}: " if self.step else ": ")
+        return where + self.message + (f"\n{self.stack}" if self.stack else "")
 
 
 class JuliaNotFoundError(SeisflowError, RuntimeError):

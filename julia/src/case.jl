@@ -1,7 +1,7 @@
 # The entry for other languages: one dictionary of plain arrays, numbers and texts in, one out.
 
 """
-    run_case(inputs::AbstractDict{String}) -> Dict{String,Any}
+    run_case(inputs::AbstractDict{String}; begun = m -> nothing, finished = (m, outputs) -> nothing) -> Dict{String,Any}
 
 Simulate an ensemble. Sizes are written as NumPy sees them, `(M, nx[, ny], nz)` in C order; here the axes come reversed.
 Numbers may be numbers or arrays of one element. Required:
@@ -32,14 +32,18 @@ Optional:
 - `maximum_saturation` `(M, *grid)`, what residual trapping remembers (without it: the saturation).
 - Steps: the keywords of [`StepControl`](@ref) with the prefix `step_`. `solver` = "auto", "cpr" or "direct";
   `linear_tolerance`.
-- `report_times` (T,) [s]; `progress`, a file that grows by one byte per finished member.
+- `report_times` (T,) [s]; `member_time_limit` [s], the computing time after which a member fails; `progress`, a file that
+  grows by one byte per finished member.
 
 What members share and cannot be throws an `ArgumentError`; a member whose own arrays cannot be fails with its reason.
+`begun(m)` is called when member m begins and `finished(m, outputs)` when it ends, with its part of the result (as of an
+ensemble of one); by several threads at once.
 
 Result:
 
 - `saturation`, `pressure` (not-a-number where a member failed), and `maximum_saturation` with residual trapping;
-- `status` (M,) 0 = done, 1 = failed; `reason`, one line per member; `steps`, `cuts`, `newton_iterations`,
+- `status` (M,) 0 = done, 1 = failed; `reason`, one line per member; `stack`, where something was thrown (one text per
+  member, parted by form feeds); `steps`, `cuts`, `newton_iterations`,
   `linear_iterations`, `local_iterations` (Newton's on the front alone), `injected_mass`, `injected_brine` [kg],
   `brine_error`, `co2_error` [kg], `final_time` [s], `seconds` (M,); `bottom_hole_pressure` [Pa] and `well_rate` [kg/s]
   (M, W);
@@ -49,14 +53,23 @@ Result:
   `report_co2_mass` (M, T) [kg in place], `report_brine_injected`, `report_co2_injected` [kg since the start],
   `report_brine_error`, `report_co2_error` [kg]; not-a-number from a failure on.
 """
-function run_case(inputs::AbstractDict{String})
+run_case(inputs::AbstractDict{String}; begun = m -> nothing, finished = (m, outputs) -> nothing) =
+    run_case(inputs, Watch(begun, finished))
+
+"Who wants to know when members begin and finish."
+struct Watch
+    begun::Function
+    finished::Function
+end
+
+function run_case(inputs::AbstractDict{String}, watch::Watch)
     nx, ny, nz = Int.(inputs["shape"])
     dx, dy, dz = Float64.(inputs["spacing"])
     g = Grid(nx, ny, nz, dx, dy, dz; top = number(inputs, "top", 0.0))
-    return run_case(inputs, g, case_fluids(inputs))
+    return run_case(inputs, g, case_fluids(inputs), watch)
 end
 
-function run_case(inputs::AbstractDict{String}, g::Grid, fluids::Fluids)
+function run_case(inputs::AbstractDict{String}, g::Grid, fluids::Fluids, watch::Watch)
     n = ncells(g)
     permeability, saturation = by_member(inputs, "permeability", g), by_member(inputs, "saturation", g)
     pressure = by_member(inputs, "pressure", g)
@@ -78,15 +91,19 @@ function run_case(inputs::AbstractDict{String}, g::Grid, fluids::Fluids)
         return Model(g, Rock(φ, permeability[:, m]; keywords...), fluids, wells, pattern; gravity = gravity)
     end
     times = haskey(inputs, "report_times") ? vector(inputs, "report_times") : Float64[]
-    reported = ReportArrays(size(inputs["saturation"]), n, M, length(times))
+    limit = number(inputs, "member_time_limit", Inf)
+    limit >= 0 || throw(ArgumentError("member_time_limit = $limit: give seconds, not negative"))
+    shape = size(inputs["saturation"])
+    reported = ReportArrays(shape, n, M, length(times))
+    function told(m, state, report)
+        haskey(inputs, "progress") && append_byte(String(inputs["progress"]))
+        watch.finished(m, case_member(m, state, report, reported, fluids, shape))
+    end
     states = [State(pressure[:, m], saturation[:, m], highest[:, m]) for m in 1:M]
     results, reports = simulate_ensemble(
         build, states, g, wells, schedule, number(inputs, "start"), number(inputs, "stop");
         control = case_control(inputs), solver = case_solver(inputs), sources = sources, report_times = times,
         observe = (m, k, state, balance) -> record!(reported, fluids, active, m, k, state, balance), active = active,
-        finished = haskey(inputs, "progress") ? (m -> append_byte(String(inputs["progress"]))) : (m -> nothing))
-    outputs = case_results(results, reports, size(inputs["saturation"]), length(wells))
-    isfinite(fluids.land_coefficient) || delete!(outputs, "maximum_saturation")
-    isempty(times) || merge!(outputs, case_reports(reported))
-    return outputs
+        time_limit = limit, begun = watch.begun, finished = told)
+    return case_outputs(results, reports, reported, fluids, shape)
 end

@@ -28,6 +28,25 @@ function record!(r::ReportArrays, fluids::Fluids, active, m, k, state::State, ba
     return nothing
 end
 
+"Member m alone."
+function only_member(r::ReportArrays, m)
+    return ReportArrays((r.shape[1:end-1]..., 1), r.saturation[:, :, m:m], r.pressure[:, :, m:m], r.co2_pressure[:, :, m:m],
+                        r.balance[:, :, m:m])
+end
+
+"What `run_case` gives for an ensemble of member m alone."
+function case_member(m, state::State, report::Report, reported::ReportArrays, fluids::Fluids, shape)
+    of_one = length(shape) == 1 ? (length(state.pressure),) : (shape[1:end-1]..., 1)
+    return case_outputs([state], [report], only_member(reported, m), fluids, of_one)
+end
+
+function case_outputs(results, reports, reported::ReportArrays, fluids::Fluids, shape)
+    outputs = case_results(results, reports, shape, length(reports[1].rates))
+    isfinite(fluids.land_coefficient) || delete!(outputs, "maximum_saturation")
+    size(reported.saturation, 2) == 0 || merge!(outputs, case_reports(reported))
+    return outputs
+end
+
 function case_reports(r::ReportArrays)
     outputs = Dict{String,Any}("report_saturation" => reshape(r.saturation, r.shape),
                                "report_pressure" => reshape(r.pressure, r.shape),
@@ -50,6 +69,7 @@ function case_results(results, reports, shape, wells)
     end
     outputs["status"] = Int64[r.converged ? 0 : 1 for r in reports]
     outputs["reason"] = join([r.reason for r in reports], '\n')
+    outputs["stack"] = join([r.stack for r in reports], '\f')
     for (key, field) in (("steps", :steps), ("cuts", :cuts), ("newton_iterations", :newton),
                          ("linear_iterations", :linear), ("local_iterations", :local_newton))
         outputs[key] = Int64[getfield(r, field) for r in reports]

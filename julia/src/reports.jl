@@ -13,7 +13,8 @@ end
 What happened to a member: `converged`, a `reason` when not, steps taken, cuts, iterations (`newton`, `linear`, and
 `local_newton` on the front alone; wasted ones included), mass of CO2 and of brine injected [kg], error of the mass
 balance of brine and CO2 [kg], the time reached [s], the last pressure [Pa] of each well (NaN when shut) and its last
-mass rate [kg/s], the seconds it took, and the `history` of all attempts.
+mass rate [kg/s], the seconds it took, the `history` of all attempts, and the `stack` where something was thrown. When
+`time_limit` seconds have gone by since `begun`, no further step is tried.
 """
 mutable struct Report
     converged::Bool
@@ -32,10 +33,16 @@ mutable struct Report
     rates::Vector{Float64}
     seconds::Float64
     history::Vector{Attempt}
+    stack::String
+    begun::Float64
+    time_limit::Float64
 end
 
-Report(start, wells) =
-    Report(false, "", 0, 0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, start, fill(NaN, wells), zeros(wells), 0.0, Attempt[])
+Report(start, wells; time_limit = Inf) =
+    Report(false, "", 0, 0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, start, fill(NaN, wells), zeros(wells), 0.0, Attempt[], "",
+           time(), time_limit)
+
+is_overdue(report::Report) = time() - report.begun >= report.time_limit
 
 """
     Balance

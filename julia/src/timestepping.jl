@@ -1,10 +1,11 @@
 """
     simulate(model, state, schedule, start, stop; control = StepControl(), solver = AutoSolver(), sources = Sources(),
-             report_times = [], observe = (k, state, balance) -> nothing)
+             report_times = [], observe = (k, state, balance) -> nothing, time_limit = Inf)
 
 Carry one member from `start` to `stop` [s]. Returns the new [`State`](@ref) and a [`Report`](@ref); after a failure the
 state is that of the last good step. At each of the `report_times`, which increase in (start, stop], a step ends and
-`observe` is called with the number of the report, the state (to be copied, not kept) and its [`Balance`](@ref).
+`observe` is called with the number of the report, the state (to be copied, not kept) and its [`Balance`](@ref). A member
+that is not there after `time_limit` seconds of computing has failed.
 
 Whatever is kept from step to step beside the state is forgotten at report times and where rates change: with prescribed
 steps, a run that reports at t₁ and goes on to t₂ equals a run to t₁ and another one from there to t₂, bit for bit.
@@ -13,10 +14,11 @@ Throws an `ArgumentError` before the first step when something cannot be: the st
 """
 function simulate(m::Model, state::State, schedule::Schedule, start, stop; control = StepControl(),
                   solver = AutoSolver(), sources = Sources(), report_times = Float64[],
-                  observe = (k, state, balance) -> nothing)
+                  observe = (k, state, balance) -> nothing, time_limit = Inf)
     check_run(m.wells, schedule, sources, m.rock.active, start, stop, report_times)
     return simulate!(Workspace(solver, m.pattern), m, state, schedule, sources, Float64(start), Float64(stop),
-                     control, collect(Float64, report_times), observe)
+                     control, collect(Float64, report_times), observe,
+                     Report(start, length(m.wells); time_limit = time_limit))
 end
 
 "What members have in common, checked before any of them runs."
@@ -39,12 +41,12 @@ saturation_slack(m::Model, control::StepControl) = 1e-9 + 10 * maximum(control.t
 
 "As [`simulate`](@ref), in a workspace that can be used again. Not compiled anew for every `observe`."
 function simulate!(ws::Workspace, m::Model, initial::State, schedule::Schedule, sources::Sources, start::Float64,
-                   stop::Float64, control::StepControl, report_times::Vector{Float64}, @nospecialize(observe))
-    begun = time()
+                   stop::Float64, control::StepControl, report_times::Vector{Float64}, @nospecialize(observe),
+                   report::Report)
+    report.begun = time()                                         # the compilation of this function does not count
     check_state(m, initial, saturation_slack(m, control))
     state = prepared(m, initial)
     before = masses(m, state)
-    report = Report(start, length(m.wells))
     t, dt, last, next = start, 0.0, -1.0, 1
     for finish in landings(start, stop, schedule.times, sources.times, report_times)
         reset!(ws.linear)
@@ -71,7 +73,7 @@ function simulate!(ws::Workspace, m::Model, initial::State, schedule::Schedule, 
     report.time = t
     balance = Balance(m, before, state, report)
     report.brine_error, report.co2_error = balance.brine_error, balance.co2_error
-    report.seconds = time() - begun
+    report.seconds = time() - report.begun
     return state, report
 end
 
@@ -105,6 +107,10 @@ end
 function reach!(ws::Workspace, m::Model, state::State, t, target, dt, control::StepControl, report::Report)
     cuts = 0                                                      # of the step that is being tried
     while t < target
+        if is_overdue(report)
+            report.reason = overdue(t, report)
+            return t, dt
+        end
         left = target - t
         taken = dt >= left ? left : dt > 0.5 * left ? 0.5 * left : dt
         solved, newton, linear, local_newton = newton_step!(ws, m, state, taken, control)
@@ -156,6 +162,9 @@ bars(p) = round(p / 1e5; sigdigits = 3)
 failure(t, dt, cuts, newton, control::StepControl) = string(
     "no convergence at t = ", days(t), " days with a step of ", days(dt), " days after ", cuts, " cuts (",
     newton, " of ", control.max_newton, " Newton iterations in the last one)")
+
+overdue(t, report::Report) = string(
+    "took longer than the limit of ", report.time_limit, " s: reached t = ", days(t), " days in ", report.steps, " steps")
 
 # The laws of density hold for small changes only. A rate that tight rock cannot take shows as a pressure far beyond
 # them.

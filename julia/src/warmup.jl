@@ -12,7 +12,23 @@ function tiny_case()
 end
 
 precompile(run_case, (Dict{String,Any},))
-precompile(newton_step!, (Workspace{AutoWorkspace}, Model{NoCapillarity,Corey}, State, Float64, StepControl))
+precompile(run_case, (Dict{String,Any}, Watch))
+for (R, C) in ((Corey, NoCapillarity), (Corey, BrooksCorey))
+    F, M = Fluids{C,R}, Model{C,R}
+    precompile(run_case, (Dict{String,Any}, Grid, F, Watch))
+    precompile(simulate!, (Workspace{AutoWorkspace}, M, State, Schedule, Sources, Float64, Float64, StepControl,
+                           Vector{Float64}, Function, Report))
+    precompile(newton_step!, (Workspace{AutoWorkspace}, M, State, Float64, StepControl))
+    precompile(case_outputs, (Vector{State}, Vector{Report}, ReportArrays, F, NTuple{3,Int}))
+    precompile(case_member, (Int, State, Report, ReportArrays, F, NTuple{3,Int}))
+end
+precompile(Pattern, (Grid, Vector{Well}))
+precompile(Workspace, (AutoSolver, Pattern))
+precompile(case_results, (Vector{State}, Vector{Report}, NTuple{3,Int}, Int))
+precompile(case_fluids, (Dict{String,Any},))
+precompile(case_wells, (Dict{String,Any}, Grid))
+precompile(case_control, (Dict{String,Any},))
+precompile(case_solver, (Dict{String,Any},))
 
 if VERSION >= v"1.9" && ccall(:jl_generating_output, Cint, ()) == 1
     run_case(tiny_case())

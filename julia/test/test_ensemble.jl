@@ -65,6 +65,45 @@ end
     rm(path)
 end
 
+@testset "that members are told when they begin and finish, with what an ensemble of one gives" begin
+    inputs = ensemble_case()
+    inputs["report_times"] = [50DAY, 100DAY]
+    inputs["permeability"][3, 3, 4] = NaN
+    told, begun, guard = Dict{Int,Any}(), Int[], ReentrantLock()
+    whole = run_case(inputs; begun = m -> lock(() -> push!(begun, m), guard),
+                     finished = (m, outputs) -> lock(() -> (told[m] = outputs), guard))
+    @test sort(begun) == 1:5 && sort(collect(keys(told))) == 1:5
+    for key in ("permeability", "saturation", "pressure")
+        inputs[key] = inputs[key][:, :, 2:2]
+    end
+    alone = run_case(inputs)
+    @test keys(told[2]) == keys(alone)
+    for key in setdiff(keys(alone), ["seconds"])
+        @test isequal(told[2][key], alone[key])
+    end
+    @test told[4]["status"] == [1] && all(isnan, told[4]["report_pressure"])
+    @test occursin("ensemble.jl", told[4]["stack"]) && told[2]["stack"] == ""
+    @test split(whole["stack"], '\f')[4] == told[4]["stack"]
+end
+
+@testset "that a member that takes longer than its limit fails with that reason, and the others are as without it" begin
+    inputs = ensemble_case(; members = 3)
+    free = run_case(inputs)
+    inputs["member_time_limit"] = 3600.0
+    @test run_case(inputs)["pressure"] == free["pressure"]
+    inputs["member_time_limit"] = 0.0
+    none = run_case(inputs)
+    @test none["status"] == [1, 1, 1] && none["steps"] == [0, 0, 0] && all(isnan, none["pressure"])
+    @test all(occursin.("longer than the limit of 0.0 s", split(none["reason"], '\n')))
+    @test_throws ArgumentError run_case(merge(inputs, Dict("member_time_limit" => -1.0)))
+    # a hundred days in steps of a second would take hours
+    inputs = ensemble_case(; members = 1)
+    inputs["member_time_limit"], inputs["step_maximum"] = 0.5, 1.0
+    stopped = run_case(inputs)
+    @test stopped["status"] == [1] && stopped["steps"][1] > 0 && 0 < stopped["final_time"][1] < 100DAY
+    @test occursin("limit of 0.5 s: reached t = ", stopped["reason"])
+end
+
 # the message of the error that a change of the case brings; nothing is simulated before
 function refusal(change!)
     inputs = ensemble_case(; members = 2)

@@ -4,7 +4,8 @@ Standard library only, so that the set-up can use it before anything is installe
 on the machine yet is the business of :mod:`seisflow.dynamics.julia_install`.
 
 Order: ``SEISFLOW_JULIA`` (an explicit choice: if it cannot be used, that is an error), ``julia`` on ``PATH``, what
-juliapkg has resolved already, and the private folder in which the set-up unpacks Debian's Julia.
+``PYTHON_JULIAPKG_EXE`` names or juliapkg has resolved already, and the private folder in which the set-up unpacks
+Debian's Julia.
 
 ``python -m seisflow.dynamics.julia_find ARGUMENT...`` runs that Julia with these arguments.
 """
@@ -157,8 +158,13 @@ def _juliapkg_record() -> Path:
     return Path(project) / "pyjuliapkg" / "meta.json"
 
 
-def find_julia() -> JuliaInstallation:
-    """The Julia that seisflow uses on this machine.
+def find_julia(*already: str) -> JuliaInstallation:
+    """The ``julia`` program that seisflow uses on this machine.
+
+    Parameters
+    ----------
+    already
+        What was looked for before, and why it is not used; for the message.
 
     Raises
     ------
@@ -175,7 +181,7 @@ def find_julia() -> JuliaInstallation:
             )
         return answer
 
-    refused = []
+    refused = list(already)
     program = shutil.which("julia")
     if program:
         answer = probe(Path(program).absolute(), "PATH")
@@ -187,7 +193,8 @@ def find_julia() -> JuliaInstallation:
 
     record = _juliapkg_record()
     try:
-        answer = probe(Path(json.loads(record.read_text())["executable"]), "juliapkg")
+        named = os.environ.get("PYTHON_JULIAPKG_EXE") or json.loads(record.read_text())["executable"]
+        answer = probe(Path(shutil.which(named) or named).absolute(), "juliapkg")
     except (OSError, ValueError, KeyError, TypeError):
         answer = f"nothing resolved in {record.parent}"
     if isinstance(answer, JuliaInstallation):
