@@ -1,0 +1,93 @@
+"""Lorenz-63, everything observed every 0.25: Sakov, Oliver & Bertino 2012 (Mon. Wea. Rev. 140, 1988–2004).
+
+X₀ ~ N((1.509, −1.531, 25.46), 2 I), R = 2 I, no model noise, 1000 data, the first 16 time units not counted. Reference
+scores: DAPPER 1.7.1. Scores reached (median of seeds 1, 2, 3; `benchmarks/filter_scores.py`):
+
+REACHED
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seisflow.analysis.adjustments import Inflation, Rotation
+from seisflow.analysis.climatology import Climatology, OptimalInterpolation
+from seisflow.analysis.denkf import DEnKF
+from seisflow.analysis.enkf import EnKF
+from seisflow.analysis.etkf import ETKF
+from seisflow.analysis.ienks import IEnKS
+from seisflow.analysis.particle_filter import ParticleFilter
+from seisflow.analysis.three_d_var import ThreeDVar
+from seisflow.analysis.window import Window
+from seisflow.covariance import DiagonalCovariance
+from seisflow.dynamics.lorenz63 import Lorenz63
+from seisflow.experiment import Experiment
+from seisflow.observation.vector import VectorObservation
+from seisflow.settings.base import PublishedScore, climatological
+
+__all__ = ["SCORES", "experiment"]
+
+
+def experiment(cycles: int = 1000, interval: float = 0.25) -> Experiment:
+    """The twin experiment of this setting."""
+    return Experiment(
+        dynamics=Lorenz63(),
+        observation=VectorObservation(DiagonalCovariance(np.full(3, 2.0))),
+        start_mean=np.array([1.509, -1.531, 25.46]),
+        start_covariance=DiagonalCovariance(np.full(3, 2.0)),
+        interval=interval,
+        cycles=cycles,
+        burn_in=16.0,
+    )
+
+
+def _climatology(e: Experiment) -> Climatology:
+    mean, _, covariance = climatological(e)
+    return Climatology(mean, covariance)
+
+
+SCORES: tuple[PublishedScore, ...] = (
+    PublishedScore("climatology", _climatology, 1, (7.6, 7.6), 0.05),
+    PublishedScore("optimal interpolation", lambda e: OptimalInterpolation(*climatological(e)), 1, (1.25, 1.25), 0.05),
+    PublishedScore(
+        "3D-Var, B = climatology × 0.1", lambda e: ThreeDVar(climatological(e, 0.1)[2]), 1, (1.03, 1.03), 0.05
+    ),
+    PublishedScore("ETKF N 3, inflation 1.30", lambda e: ETKF(adjustments=(Inflation(1.30),)), 3, (0.80, 0.83), 0.05),
+    PublishedScore(
+        "ETKF N 10, 1.02, rotation", lambda e: ETKF(adjustments=(Inflation(1.02), Rotation())), 10, (0.57, 0.60), 0.05
+    ),
+    PublishedScore("EnKF N 10, 1.04", lambda e: EnKF(None, 1.04), 10, (0.65, 0.68), 0.05),
+    PublishedScore("EnKF N 100, 1.01", lambda e: EnKF(None, 1.01), 100, (0.56, 0.56), 0.05),
+    PublishedScore("DEnKF N 10, 1.02", lambda e: DEnKF(adjustments=(Inflation(1.02),)), 10, (1.04, 1.04), 0.05),
+    PublishedScore(
+        "particle filter N 100, jitter 2.4, resampling below 0.3",
+        lambda e: ParticleFilter(resample_below=0.3, jitter=2.4),
+        100,
+        (0.38, 0.38),
+        0.03,
+        weighted=True,
+    ),
+    PublishedScore(
+        "particle filter N 800, 0.9, 0.2",
+        lambda e: ParticleFilter(resample_below=0.2, jitter=0.9),
+        800,
+        (0.27, 0.28),
+        0.03,
+        weighted=True,
+    ),
+    PublishedScore(
+        "particle filter N 4000, 0.7, 0.05",
+        lambda e: ParticleFilter(resample_below=0.05, jitter=0.7),
+        4000,
+        (0.25, 0.27),
+        0.03,
+        weighted=True,
+    ),
+    PublishedScore(
+        "iterative EnKS N 10, lag 1, 1.02, rotation",
+        lambda e: IEnKS(Window(e.dynamics, e.interval, 1), e.observation, (Inflation(1.02), Rotation())),
+        10,
+        (0.31, 0.31),
+        0.05,
+    ),
+)
