@@ -156,16 +156,16 @@ class Experiment:
             data.append(self.observation.observe(state, generator(seed, "data noise", k))["data"][0])
         return Twin(np.array(truth), np.array(data))
 
-    def climatology(self, seed: int = 0, draws: int = 2000) -> Ensemble:
-        """States of one long run of its own, one per interval, after the burn-in."""
-        state = self.start(1, generator(seed, "climatology"))
+    def climatology(self, seed: int = 0, draws: int = 2000, runs: int = 40) -> Ensemble:
+        """States of some long runs of their own, one per interval, after the burn-in; ``draws`` of them."""
+        state = self.start(runs, generator(seed, "climatology"))
         spin_up = int(np.ceil(self.burn_in / self.interval)) + 1
         kept = []
-        for k in range(spin_up + draws):
+        for k in range(spin_up + -(-draws // runs)):
             state = self.dynamics.advance(state, 0.0, self.interval)
             if k >= spin_up:
                 kept.append(state["state"])
-        return Ensemble({"state": np.concatenate(kept)})
+        return Ensemble({"state": np.concatenate(kept)[:draws]})
 
     def run(
         self, analysis: Analysis, members: int, seed: int, twin: Twin | None = None, weighted: bool = False
@@ -247,6 +247,7 @@ def _error_and_spread(ensemble: Ensemble, truth: NDArray, mean: NDArray | None =
     w, x = normalised_weights(ensemble), ensemble["state"]
     centre = w @ x
     unbiased = 1 - (w**2).sum()
-    variance = w @ (x - centre) ** 2 / unbiased if unbiased > 1e-12 else np.zeros_like(centre)
+    with np.errstate(over="ignore"):  # a filter on its way to divergence
+        variance = w @ (x - centre) ** 2 / unbiased if unbiased > 1e-12 else np.zeros_like(centre)
     error = (centre if mean is None else mean) - truth
-    return float(np.sqrt((error**2).mean())), float(np.sqrt(variance.mean()))
+    return float(np.linalg.norm(error) / np.sqrt(error.size)), float(np.sqrt(variance.mean()))
