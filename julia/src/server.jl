@@ -216,16 +216,16 @@ function followparent(parent::Int)
     ccall(:getppid, Cint, ()) == parent || exit(1)  # it died before we asked
 end
 
-"Serve module `arguments[1]` of the package around this file to process `arguments[2]`, on standard input and output."
-function main(arguments::Vector{String})
-    followparent(parse(Int, arguments[2]))
+"Serve a module of the package around this file to the process that started this one, on standard input and output."
+function main(modulename::AbstractString, parent::AbstractString)
+    followparent(parse(Int, parent))
     project = dirname(@__DIR__)
     project in LOAD_PATH || push!(LOAD_PATH, project)             # juliacall has a project of its own
     output = fdio(ccall(:dup, Cint, (Cint,), 1), true)
     redirect_stdout(stderr)  # a println in a simulation goes to the log and cannot disturb the frames
-    serve(Symbol(arguments[1]); input = stdin, output = output)
+    serve(Symbol(modulename); input = stdin, output = output)
 end
 
 end
 
-abspath(PROGRAM_FILE) == @__FILE__() && SeisflowServer.main(ARGS)
+abspath(PROGRAM_FILE) == @__FILE__() && SeisflowServer.main(ARGS...)

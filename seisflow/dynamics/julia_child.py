@@ -8,14 +8,8 @@ while it starts goes to the log.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-
-
-def julia_text(text: str) -> str:
-    """``text`` as a literal of Julia."""
-    return json.dumps(text, ensure_ascii=False).replace("$", "\\$")
 
 
 def main(server: str, module: str, parent: str) -> None:
@@ -27,9 +21,8 @@ def main(server: str, module: str, parent: str) -> None:
     os.dup2(frames, 1)
     os.close(frames)
     assert "torch" not in sys.modules
-    julia = juliacall.newmodule("SeisflowWorker")
-    julia.seval(f"include({julia_text(server)})")
-    julia.seval(f"SeisflowServer.main([{julia_text(module)}, {julia_text(parent)}])")
+    juliacall.Main.include(server)
+    juliacall.Main.SeisflowServer.main(module, parent)
 
 
 if __name__ == "__main__":
