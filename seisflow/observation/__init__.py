@@ -7,6 +7,7 @@ from seisflow.observation.joint import Joint
 from seisflow.observation.noise import Repeatability, coloured_noise
 from seisflow.observation.pressure_effect import HertzMindlin, LinearPressure
 from seisflow.observation.rock_physics import RockPhysics
+from seisflow.observation.segy import ShotRecords, read_segy, write_segy
 from seisflow.observation.seismic import Seismic
 from seisflow.observation.survey import Survey
 from seisflow.observation.verification import dot_test, taylor_slopes
@@ -29,10 +30,13 @@ __all__ = [
     "RockPhysics",
     "SampledWavelet",
     "Seismic",
+    "ShotRecords",
     "Survey",
     "Wavelet",
     "Wells",
     "coloured_noise",
     "dot_test",
+    "read_segy",
     "taylor_slopes",
+    "write_segy",
 ]

@@ -1,8 +1,8 @@
 r"""Background wavefields within a memory budget.
 
 The image of an experiment is C = Σ_t h(t) v(t): the kept background field h runs forwards in time, the records' field v
-backwards. h does not depend on the member, so it should be computed once and stored (every n-th step: Nyquist). What does not
-fit the budget is computed anew for every image:
+backwards. h does not depend on the member, so it should be computed once and stored (every n-th step: Nyquist). What does
+not fit the budget is computed anew for every image:
 
 * ``stored`` : as many experiments as fit, computed once;
 * ``recomputed`` : the other experiments share one store, filled again for every image: one more simulation each;
@@ -16,15 +16,69 @@ All three give the same image bit for bit.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.errors import InputError
+from seisflow.observation.kernel import Store
 from seisflow.observation.wave import Kept, Medium, Propagator
 
 __all__ = ["Backgrounds"]
+
+
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """A background simulation and the correlation with its records, run over segments of time.
+
+    Parameters
+    ----------
+    propagator, medium
+        Wave operators and background.
+    emitted, returned
+        Source terms, and records on the steps, ``(n_steps, n)``.
+    what, store
+        What is kept of a segment, and where.
+    """
+
+    propagator: Propagator
+    medium: Medium
+    emitted: NDArray
+    returned: NDArray
+    what: str
+    store: Store
+
+    def begin(self) -> None:
+        """Silence, and no correlation yet."""
+        self.propagator.load(self.medium)
+        self.propagator.kernel.fields["total"].data[:] = 0
+
+    def _go(self, name: str, series: str, values: NDArray, first: int, steps: int, store: Store | None) -> None:
+        # Time counts from the start of the segment, which the buffers of w do not notice: it is a multiple of three.
+        kernel = self.propagator.kernel
+        target = (store.series if store is not None else kernel.fields)[series]
+        target.data[:steps] = values[first : first + steps]
+        kernel.run(name, steps, store)
+
+    def advance(self, first: int, steps: int) -> None:
+        """Run the background over steps ``first`` … ``first + steps − 1``."""
+        self._go("forward", "src", self.emitted, first, steps, None)
+
+    def keep(self, first: int, steps: int) -> None:
+        """The same, keeping it."""
+        self._go(f"keep {self.what}", "src", self.emitted, first, steps, self.store)
+
+    def correlate(self, first: int, steps: int) -> None:
+        """Run the records back over these steps and correlate with what was kept."""
+        self._go("correlate", "rec", self.returned, first, steps, self.store)
+
+    def total(self, factor: float) -> NDArray:
+        """The correlation over all segments so far."""
+        p = self.propagator
+        total = np.array(p.kernel.fields["total"].data[p.inner])
+        return total * p.dtype.type(p.every * factor)
 
 
 class Backgrounds:
@@ -114,7 +168,7 @@ class Backgrounds:
         length, slots = self._plan
         starts = range(0, p.n_steps, length)
         store = p.kernel.store(length)
-        run = p.segments(self.medium, signature, records, self.what, store)
+        run = Segments(p, self.medium, *p.on_steps(signature, records), self.what, store)
         run.begin()
         first = p.kernel.state()
         back = [first]  # of zeros, too

@@ -14,8 +14,8 @@ mirror image, so that the discrete Laplacian stays symmetric. A source between t
 its own mirror image too.
 
 This is the only file that knows Devito. An operator is symbolic code, generated once per process for all propagators of one
-kind (dimension, order, precision, layer, kept steps) and compiled once per machine: Devito keeps the shared objects in a cache
-on disk, which several processes may use at once. It is called directly with the arguments that Devito prepared, because
+kind (dimension, order, precision, surface) and compiled once per machine: Devito keeps the shared objects in a cache on
+disk, which several processes may use at once. It is called directly with the arguments that Devito prepared, because
 preparing them anew takes as long as a quarter of a small simulation.
 """
 

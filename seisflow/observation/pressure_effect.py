@@ -1,7 +1,7 @@
 r"""What a change of pore pressure does to the rock's frame.
 
-Injection raises the pore pressure p, which unloads the grains: the effective pressure P = P_overburden − p falls and the frame
-softens.
+Injection raises the pore pressure p, which unloads the grains: the effective pressure P = P_overburden − p falls and the
+frame softens.
 
 * :class:`HertzMindlin` : contacts of elastic spheres: the dry frame's bulk and shear moduli grow as P^(1/3) (Mindlin 1949;
   Mavko, Mukerji & Dvorkin 2009, section 5.4). Cemented sandstones are less sensitive: a smaller exponent.

@@ -1,8 +1,8 @@
 r"""Processes over which members are spread: they share nothing, end with their parent, and are replaced when they die.
 
 A worker that is ended from outside (most often for lack of memory) takes the whole pool of Python's
-``concurrent.futures`` with it. Tasks that had finished keep their results; the others are given to fresh workers. A task whose
-worker dies again and again is named.
+``concurrent.futures`` with it. Tasks that had finished keep their results; the others are given to fresh workers. A task
+whose worker dies again and again is named.
 """
 
 from __future__ import annotations

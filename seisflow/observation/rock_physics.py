@@ -156,7 +156,9 @@ class RockPhysics:
             return np.zeros(shape)
         array = np.asarray(change, np.float64)
         if array.shape != shape or not np.isfinite(array).all():
-            raise InputError("pressure_change", array.shape, f"give finite values in Pa of the saturation's shape {shape}")
+            raise InputError(
+                "pressure_change", array.shape, f"give finite values in Pa of the saturation's shape {shape}"
+            )
         return array
 
     def _substitute(

@@ -151,10 +151,9 @@ class Seismic(Observation):
             raise InputError("workers", workers, "give at least 1")
         rock_physics = rock_physics or RockPhysics()
         self._initial_pressure = None if initial_pressure is None else np.array(initial_pressure, np.float64)
-        if rock_physics.pressure is not None and np.shape(initial_pressure) != flow_grid.shape:
-            raise InputError(
-                "initial_pressure", np.shape(initial_pressure), f"the pressure effect needs it, {flow_grid.shape}, in Pa"
-            )
+        given = None if self._initial_pressure is None else self._initial_pressure.shape
+        if rock_physics.pressure is not None and given != flow_grid.shape:
+            raise InputError("initial_pressure", given, f"the pressure effect needs it, {flow_grid.shape}, in Pa")
         survey.check(wave_grid, velocity, space_order)
         n_sources = len(survey.sources)
         if shots is not None and encoded_shots is not None:
@@ -256,6 +255,23 @@ class Seismic(Observation):
             vintage = s.repeatability.draw(self.survey, self.wave_grid, generator)
         (image,) = self._map("image", self._states(truth), [noise], [vintage])
         return Ensemble({"image": (image / self.unit)[None]}, truth.time)
+
+    def from_records(self, records: NDArray, time: float = 0.0) -> Ensemble:
+        """The datum of single-shot records from elsewhere (a field survey, another simulator).
+
+        Parameters
+        ----------
+        records
+            ``(n_sources, n_samples, n_receivers)`` of this survey, in the units of the simulated ones: a source of strength
+            1 m³/s² per metre in 2-D (the wavelet's peak), records in Pa.
+        time
+            Time of the survey [s].
+        """
+        expected = (len(self.survey.sources), self.survey.n_samples, len(self.survey.receivers))
+        if np.shape(records) != expected or not np.isfinite(records).all():
+            raise InputError("records.shape", np.shape(records), f"give finite records of the survey's {expected}")
+        (image,) = self._map("record_image", [np.asarray(records, np.float32)])
+        return Ensemble({"image": (image / self.unit)[None]}, time)
 
     def relative_to(self, data: Ensemble, reference: Ensemble) -> Ensemble:
         """Images relative to another reference model than the baseline.

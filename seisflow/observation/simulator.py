@@ -125,9 +125,7 @@ class Simulator:
         """Records of the single sources over the baseline."""
         return self.shots(None)
 
-    def wave_image(
-        self, state: State | None, noise: NDArray | None = None, vintage: Vintage | None = None
-    ) -> NDArray:
+    def wave_image(self, state: State | None, noise: NDArray | None = None, vintage: Vintage | None = None) -> NDArray:
         """Unscaled image on the wave grid of a monitor's records minus the baseline's, plus noise records."""
         encode = self.settings.encoding.apply
         if vintage is not None:
@@ -143,6 +141,12 @@ class Simulator:
     def image(self, state: State | None, noise: NDArray | None = None, vintage: Vintage | None = None) -> NDArray:
         """The same, averaged over the flow cells, float32."""
         return average(self.wave_image(state, noise, vintage), self.settings.wave_grid, self.settings.flow_grid)
+
+    def record_image(self, records: NDArray) -> NDArray:
+        """Unscaled image on the flow grid of single-shot records from elsewhere, minus those of the baseline."""
+        s = self.settings
+        residual = s.encoding.apply(np.asarray(records, self.propagator.dtype) - self.baseline_shots)
+        return average(self.migration.image(residual), s.wave_grid, s.flow_grid)
 
     def noise_image(self, norm: float, seed: int, draw: int) -> NDArray:
         """Unscaled image of draw number ``draw`` of the noise bank: coloured noise, and an unchanged second vintage."""

@@ -107,9 +107,8 @@ class Survey:
         n_receivers, receiver_depth
             Number of shot points near the surface, and their depth [m].
         """
-        nodes, shots = _line(grid, n_sources, source_depth, "n_sources"), _line(
-            grid, n_receivers, receiver_depth, "n_receivers"
-        )
+        nodes = _line(grid, n_sources, source_depth, "n_sources")
+        shots = _line(grid, n_receivers, receiver_depth, "n_receivers")
         return cls(nodes, shots, wavelet, duration, interval, exchanged=True)  # type: ignore[arg-type]
 
     @classmethod
@@ -174,7 +173,7 @@ class Survey:
         return round(self.duration / self.interval) + 1
 
     @property
-    def time(self) -> NDArray[np.float64]:
+    def time(self) -> NDArray[np.floating]:
         """Times of the samples [s]."""
         return np.arange(self.n_samples) * self.interval
 

@@ -13,13 +13,11 @@ The Laplacian is a central difference L of any even order; with the same L in q,
 
     w⁺ = α L w + β w − w⁻ + α √ρ s / |cell|,      α = Δt² v_p²,   β = 2 − αq.
 
-Around the model lies a perfectly matched layer (:mod:`seisflow.observation.layer`) or, at the top if asked for, a free surface.
-The operator stays symmetric with both, so its exact adjoint is the same recursion run backwards in time.
+Around the model lies a perfectly matched layer (:mod:`seisflow.observation.layer`) or, at the top if asked for, a free
+surface. The operator stays symmetric with both, so its exact adjoint is the same recursion run backwards in time.
 
-The central difference in time carries the physical frequency Ω at the numerical ω, Ω = (2/Δt) sin(ωΔt/2). This dispersion
-is undone at both ends (Koene et al. 2018, Geophysical Journal International 213, 169-180): the source is injected with the
-spectrum s(Ω(ω)), and the records are read by R, which evaluates ∫ d(ω) exp(iΩt) dΩ over the band of the survey's sampling.
-So steps can be as long as stability allows. R is a sparse matrix, and its adjoint is Rᵀ.
+The dispersion of the central difference in time is undone at both ends (:mod:`seisflow.observation.time_axis`), so steps can
+be as long as stability allows.
 
 Linearisation about a background w: a perturbation field r on the model scatters the kept field h (w or ∂²w/∂t²) as a source
 r h; :mod:`seisflow.observation.imaging` says which r and h mean what. ``Propagator.correlate`` is the exact adjoint of
@@ -41,15 +39,15 @@ from numpy.typing import NDArray
 
 from seisflow.errors import InputError
 from seisflow.grid import Grid
-from seisflow.observation.differences import largest_eigenvalue, laplacian
+from seisflow.observation.differences import laplacian, largest_eigenvalue
 from seisflow.observation.kernel import Kernel, Layout, Store
 from seisflow.observation.layer import layer_coefficients
 from seisflow.observation.survey import Survey
+from seisflow.observation.time_axis import TimeAxis
 
 __all__ = ["Kept", "Medium", "Propagator"]
 
 _MARGIN = 8  # steps are taken this many samples beyond the last one, for the tail of the resampling kernel
-_NEGLIGIBLE = 1e-6  # part of the resampling kernel that is dropped, relative to its peak
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +108,8 @@ class Propagator:
         float32, or float64 for tests of adjoints.
     threads
         OpenMP threads inside one simulation: for large 3-D models; small ones run faster on one.
+    courant
+        Time step as a share of the longest stable one in a medium of one density; jumps of density need up to 10 % less.
 
     Raises
     ------
@@ -129,6 +129,7 @@ class Propagator:
         every: int | None = None,
         dtype: type[np.floating] = np.float32,
         threads: int = 1,
+        courant: float = 0.9,
     ) -> None:
         if space_order % 2 or not 4 <= space_order <= 16:
             raise InputError("space_order", space_order, "give an even number from 4 to 16")
@@ -140,15 +141,18 @@ class Propagator:
             raise InputError("survey.sources", survey.sources.shape, f"the wave grid has {grid.ndim} axes")
         if threads < 1:
             raise InputError("threads", threads, "give at least 1")
+        if not 0 < courant < 1:
+            raise InputError("courant", courant, "give a share between 0 and 1")
         survey.check_positions(grid)
         self.grid, self.survey, self.space_order, self.layer = grid, survey, space_order, layer
         self.free_surface, self.threads, self.dtype = free_surface, threads, np.dtype(dtype)
-        # von Neumann: Δt² v² max(eigenvalue of −L) ≤ 4; 10 % is left for the potential q of density jumps.
+        # von Neumann: Δt² v² max(eigenvalue of −L) ≤ 4; what courant leaves is for the potential q of density jumps.
         self._stiffness = largest_eigenvalue(grid.spacing, space_order)
-        self.dt = float(0.9 * 2 / (fastest * np.sqrt(self._stiffness)))
+        self.dt = float(courant * 2 / (fastest * np.sqrt(self._stiffness)))
         self.fastest = float(fastest)
         self.n_samples = survey.n_samples
         self.n_steps = int(np.ceil((self.n_samples - 1 + _MARGIN) * survey.interval / self.dt)) + 1
+        self._time = TimeAxis(self.dt, self.n_steps)
         # The product of two wavelets reaches twice their highest frequency; 20 % more leave nothing of it.
         self.every = max(1, int(1 / (2.4 * survey.wavelet.highest_frequency * self.dt))) if every is None else every
         if self.every < 1:
@@ -161,9 +165,7 @@ class Propagator:
         grid, order = self.grid, self.space_order
         top = order // 2 if self.free_surface else self.layer
         before = (*([self.layer] * (grid.ndim - 1)), top)
-        corner = tuple(
-            o + (0.5 - n) * h for o, h, n in zip(grid.origin, grid.spacing, before, strict=True)
-        )
+        corner = tuple(o + (0.5 - n) * h for o, h, n in zip(grid.origin, grid.spacing, before, strict=True))
         return Layout(
             grid.shape,
             grid.spacing,
@@ -180,7 +182,7 @@ class Propagator:
         )
 
     @cached_property
-    def _inner(self) -> tuple[slice, ...]:
+    def inner(self) -> tuple[slice, ...]:
         """The model within the padded grid."""
         return tuple(slice(low, low + n) for n, (low, _) in zip(self.grid.shape, self._layout.pads, strict=True))
 
@@ -220,13 +222,7 @@ class Propagator:
         alpha = self.dt**2 * v**2
         beta = 2 - alpha * potential
         alpha, beta, root = (a.astype(self.dtype) for a in (alpha, beta, np.sqrt(rho)))
-        return Medium(alpha, beta, root, potential[self._inner], rho[self._inner])
-
-    @cached_property
-    def _frequencies(self) -> tuple[NDArray, NDArray]:
-        """Angular frequencies of the steps' discrete transform, and the physical ones that travel there."""
-        numeric = 2 * np.pi * np.fft.rfftfreq(4 * self.n_steps, self.dt)
-        return numeric, 2 / self.dt * np.sin(0.5 * numeric * self.dt)
+        return Medium(alpha, beta, root, potential[self.inner], rho[self.inner])
 
     def signature(self, weights: NDArray, delays: NDArray | float = 0.0) -> NDArray:
         """Source terms of one experiment, ``(n_steps, n_sources)``: the wavelet, weighted and delayed per source.
@@ -241,31 +237,17 @@ class Propagator:
         weights = np.asarray(weights, np.float64)
         if weights.shape != (len(self.survey.sources),):
             raise InputError("weights.shape", weights.shape, f"give one per source: {len(self.survey.sources)}")
-        _, physical = self._frequencies
-        spectrum = self.survey.wavelet.spectrum(physical)
         lag = np.broadcast_to(np.asarray(delays, np.float64), weights.shape)
         steps = np.zeros((self.n_steps, len(weights)), self.dtype)
         for s in np.flatnonzero(weights):
-            emitted = np.fft.irfft(spectrum * np.exp(-1j * physical * lag[s]))[: self.n_steps] / self.dt
-            steps[:, s] = weights[s] * emitted
+            steps[:, s] = weights[s] * self._time.emitted(self.survey.wavelet, lag[s])
         return steps
 
     @cached_property
     def resampling(self) -> scipy.sparse.csr_matrix:
-        """R, ``(n_samples, n_steps)``: from the steps to the records' sampling, band-limited, dispersion of time undone."""
-        numeric, physical = self._frequencies
-        nyquist = 0.5 / self.survey.interval
-        flat = min(1.6 * self.survey.wavelet.highest_frequency, 0.75 * nyquist)
-        ramp = np.clip((physical / (2 * np.pi) - flat) / (nyquist - flat), 0, 1)
-        band = np.cos(0.5 * np.pi * ramp) ** 2 * np.cos(0.5 * numeric * self.dt)
-        blocks = []
-        for first in range(0, self.n_samples, 64):
-            time = np.arange(first, min(first + 64, self.n_samples)) * self.survey.interval
-            # Row j is the inverse transform of exp(−iΩt_j): a pulse near step t_j/Δt, reversed in n by conjugation.
-            rows = np.fft.irfft(band * np.exp(-1j * physical * time[:, None]), axis=1)[:, : self.n_steps]
-            rows[np.abs(rows) < _NEGLIGIBLE * np.abs(rows).max()] = 0
-            blocks.append(scipy.sparse.csr_matrix(rows.astype(self.dtype)))
-        return scipy.sparse.vstack(blocks, format="csr")
+        """R, ``(n_samples, n_steps)``: from the steps to the records' sampling."""
+        highest = self.survey.wavelet.highest_frequency
+        return self._time.resampling(self.n_samples, self.survey.interval, highest).astype(self.dtype)
 
     # -- data in and out --------------------------------------------------------------------------------------------
 
@@ -273,7 +255,8 @@ class Propagator:
     def _per_cell(self) -> np.floating:
         return self.dtype.type(1 / np.prod(self.grid.spacing))
 
-    def _fill(self, medium: Medium) -> None:
+    def load(self, medium: Medium) -> None:
+        """Put a medium into the kernel, with silence."""
         for key in ("alpha", "beta", "root"):
             self.kernel.fields[key].data[:] = getattr(medium, key)
         self.kernel.silence()
@@ -314,14 +297,14 @@ class Propagator:
     def forward(self, medium: Medium, signature: NDArray) -> NDArray:
         """Records of the pressure, ``(n_samples, n_receivers)``, of one experiment."""
         self._emit(signature)
-        self._fill(medium)
+        self.load(medium)
         self.kernel.run("forward", self.n_steps)
         return self._receivers()
 
     def adjoint(self, medium: Medium, records: NDArray) -> NDArray:
         """The adjoint of :meth:`forward` in the signature: records to ``(n_steps, n_sources)``."""
         self._arrive(records)
-        self._fill(medium)
+        self.load(medium)
         self.kernel.run("adjoint", self.n_steps)
         return np.array(self.kernel.fields["src"].data) * self._per_cell
 
@@ -337,16 +320,16 @@ class Propagator:
         """
         store = self.kernel.store(self.n_steps) if into is None else into.store
         self._emit(signature)
-        self._fill(medium)
+        self.load(medium)
         self.kernel.run(f"keep {what}", self.n_steps, store)
         return Kept(medium, store, 1.0 if what == "field" else self.dt**-2)
 
     def born(self, medium: Medium, signature: NDArray, perturbation: NDArray, what: str = "field") -> NDArray:
         """Records of the field scattered by r h, with r ``(*grid.shape)`` and h as in :meth:`keep`."""
         self._emit(signature)
-        self._fill(medium)
+        self.load(medium)
         padded = np.zeros(self._layout.shape, self.dtype)
-        padded[self._inner] = perturbation
+        padded[self.inner] = perturbation
         self.kernel.fields["perturbation"].data[:] = padded
         self.kernel.run(f"born {what}", self.n_steps)
         return self._receivers(1.0 if what == "field" else self.dt**-2)
@@ -354,10 +337,10 @@ class Propagator:
     def correlate(self, kept: Kept, records: NDArray) -> NDArray:
         """The adjoint of :meth:`born` in the perturbation: Σ_t h v ``(*grid.shape)``, with v the records sent back."""
         self._arrive(records)
-        self._fill(kept.medium)
+        self.load(kept.medium)
         self.kernel.fields["total"].data[:] = 0
         self.kernel.run("correlate", self.n_steps, kept.store)
-        total = np.array(self.kernel.fields["total"].data[self._inner])
+        total = np.array(self.kernel.fields["total"].data[self.inner])
         return total * self.dtype.type(self.every * kept.factor)
 
     # -- in pieces, for checkpoints ---------------------------------------------------------------------------------
@@ -372,10 +355,9 @@ class Propagator:
         """Memory of a copy of the wavefields."""
         return sum(field.nbytes for field in self.kernel.state())
 
-    def segments(self, medium: Medium, signature: NDArray, records: NDArray, what: str, store: Store) -> Segments:
-        """A simulation and its correlation that advance in segments."""
-        back = self.resampling.T @ np.asarray(records, self.dtype)
-        return Segments(self, medium, signature * self._per_cell, back, what, store)
+    def on_steps(self, signature: NDArray, records: NDArray) -> tuple[NDArray, NDArray]:
+        """Source terms per cell, and records carried back to the steps."""
+        return signature * self._per_cell, self.resampling.T @ np.asarray(records, self.dtype)
 
     def gradient(self, medium: Medium, signature: NDArray, observed: NDArray) -> tuple[float, NDArray]:
         r"""The misfit Φ = ½ ‖F(m) − d‖² of one experiment, and its derivative in squared slowness at fixed density.
@@ -397,55 +379,3 @@ class Propagator:
         residual = self.forward(medium, signature) - np.asarray(observed, self.dtype)
         misfit = 0.5 * float(np.sum(residual.astype(np.float64) ** 2))
         return misfit, -self.correlate(kept, residual)
-
-
-@dataclass(frozen=True, eq=False)
-class Segments:
-    """A background simulation and the correlation with its records, run over segments of time.
-
-    Parameters
-    ----------
-    propagator, medium
-        Wave operators and background.
-    emitted, returned
-        Source terms, and records on the steps, ``(n_steps, n)``.
-    what, store
-        What is kept of a segment, and where.
-    """
-
-    propagator: Propagator
-    medium: Medium
-    emitted: NDArray
-    returned: NDArray
-    what: str
-    store: Store
-
-    def begin(self) -> None:
-        """Silence, and no correlation yet."""
-        self.propagator._fill(self.medium)
-        self.propagator.kernel.fields["total"].data[:] = 0
-
-    def _go(self, name: str, series: str, values: NDArray, first: int, steps: int, store: Store | None) -> None:
-        # Time counts from the start of the segment, which the buffers of w do not notice: it is a multiple of three.
-        kernel = self.propagator.kernel
-        target = (store.series if store is not None else kernel.fields)[series]
-        target.data[:steps] = values[first : first + steps]
-        kernel.run(name, steps, store)
-
-    def advance(self, first: int, steps: int) -> None:
-        """Run the background over steps ``first`` … ``first + steps − 1``."""
-        self._go("forward", "src", self.emitted, first, steps, None)
-
-    def keep(self, first: int, steps: int) -> None:
-        """The same, keeping it."""
-        self._go(f"keep {self.what}", "src", self.emitted, first, steps, self.store)
-
-    def correlate(self, first: int, steps: int) -> None:
-        """Run the records back over these steps and correlate with what was kept."""
-        self._go("correlate", "rec", self.returned, first, steps, self.store)
-
-    def total(self, factor: float) -> NDArray:
-        """The correlation over all segments so far."""
-        p = self.propagator
-        total = np.array(p.kernel.fields["total"].data[p._inner])
-        return total * p.dtype.type(p.every * factor)

@@ -119,7 +119,9 @@ class SampledWavelet(Wavelet):
             raise InputError("wavelet.interval", self.interval, "give a positive number of seconds")
         if self.highest_frequency > 0.95 * 0.5 / self.interval:
             raise InputError(
-                "wavelet.interval", self.interval, "the wavelet's spectrum reaches its Nyquist frequency; sample it finer"
+                "wavelet.interval",
+                self.interval,
+                "the wavelet's spectrum reaches its Nyquist frequency; sample it finer",
             )
 
     @cached_property

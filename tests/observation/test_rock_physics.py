@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from seisflow.errors import InputError
-from seisflow.observation import RockPhysics
+from seisflow.observation import HertzMindlin, LinearPressure, RockPhysics
 
 MIXINGS = ("patchy", "uniform", "brie")
 
@@ -102,3 +102,58 @@ def test_that_impossible_fields_are_refused_by_name():
     ):
         with pytest.raises(InputError, match=name):
             RockPhysics().substitute(np.array(saturation), v, 2500.0, phi)
+
+
+def test_that_pressure_without_an_effect_or_without_a_change_moves_no_bit(sandstones):
+    v, rho = sandstones
+    zero = np.zeros_like(v)
+    for physics, change in (
+        (RockPhysics(), zero + 5e6),
+        (RockPhysics(pressure=HertzMindlin()), zero),
+        (RockPhysics(pressure=LinearPressure()), zero),
+    ):
+        new_v, new_rho = physics.substitute(zero, v, rho, 0.25, change, 15e6)
+        assert (new_v == v).all()
+        assert (new_rho == rho).all()
+
+
+def test_that_hertz_mindlin_scales_the_dry_frame(sandstones):
+    v, rho = sandstones
+    physics, phi, effective, change = RockPhysics(pressure=HertzMindlin(1 / 3)), 0.25, 15e6, 4e6
+    new_v, new_rho = physics.substitute(np.zeros_like(v), v, rho, phi, np.full_like(v, change), effective)
+    # The dry frame's moduli by another route than the module's (Mavko et al. 2009, section 6.3).
+    K_min, K_f, factor = physics.K_mineral, physics.K_brine, ((effective - change) / effective) ** (1 / 3)
+    shear = rho * physics.shear_velocity(v) ** 2
+    K_sat = rho * v**2 - 4 / 3 * shear
+    K_dry = (K_sat * (phi * K_min / K_f + 1 - phi) - K_min) / (phi * K_min / K_f + K_sat / K_min - 1 - phi)
+    K_dry, shear = factor * K_dry, factor * shear
+    K_new = K_dry + (1 - K_dry / K_min) ** 2 / (phi / K_f + (1 - phi) / K_min - K_dry / K_min**2)
+    np.testing.assert_allclose(new_v, np.sqrt((K_new + 4 / 3 * shear) / rho), rtol=1e-12)  # the same algebra
+    np.testing.assert_array_equal(new_rho, rho)
+
+
+@pytest.mark.parametrize("law", [HertzMindlin(), LinearPressure(-8e-6)])
+def test_that_velocity_falls_steadily_with_pore_pressure_with_and_without_co2(law, sandstones):
+    v, rho = sandstones
+    change = np.linspace(-3e6, 20e6, 24)[:, None] * np.ones_like(v)  # beyond the effective pressure, too
+    for saturation in (0.0, 0.4):
+        new_v, _ = RockPhysics(pressure=law).substitute(np.full_like(change, saturation), v, rho, 0.25, change, 15e6)
+        assert np.isfinite(new_v).all()
+        assert (np.diff(new_v, axis=0) <= 1e-9).all()
+    expected = v - 8.0 if isinstance(law, LinearPressure) else None
+    if expected is not None:
+        moved, _ = RockPhysics(pressure=law).substitute(np.zeros_like(v), v, rho, 0.25, np.full_like(v, 1e6))
+        np.testing.assert_allclose(moved, expected, rtol=1e-12)
+
+
+def test_that_impossible_pressures_are_refused_by_name(sandstones):
+    v, rho = sandstones
+    physics, zero = RockPhysics(pressure=HertzMindlin()), np.zeros_like(v)
+    with pytest.raises(InputError, match="effective_pressure"):
+        physics.substitute(zero, v, rho, 0.25, zero + 1e6)
+    with pytest.raises(InputError, match="pressure_change"):
+        physics.substitute(zero, v, rho, 0.25, zero * np.nan, 15e6)
+    with pytest.raises(InputError, match="exponent"):
+        HertzMindlin(0.0)
+    with pytest.raises(InputError, match="slope"):
+        LinearPressure(1.0)

@@ -15,11 +15,13 @@ from seisflow.errors import InputError
 from seisflow.grid import Grid
 from seisflow.observation import (
     Encoding,
+    HertzMindlin,
     Imaging,
     Joint,
     Migration,
     Propagator,
     Repeatability,
+    RockPhysics,
     Seismic,
     Survey,
     Wells,
@@ -56,9 +58,6 @@ if __name__ == "__main__":
         observed = observation.observe(plumes().members([1]), np.random.default_rng(5))["image"]
         draws = observation.noise.draws
         assert not observation._processes.pool.submit(has_torch).result()
-        observation._processes.pool.submit(os._exit, 1)
-        again = observation.predict(plumes())["image"]
-        assert (again == images).all()
     processes = Processes(1)
     marker = sys.argv[1] + ".marker"
     assert list(processes.map(die_once, [(marker, 3), (marker, 4)])) == [3, 4]
@@ -175,6 +174,72 @@ def test_that_channels_are_the_images_as_they_are(seismic, predicted):
     np.testing.assert_array_equal(channels[:, 0], predicted["image"])
 
 
+def test_that_records_from_elsewhere_take_the_place_of_the_simulated(seismic, predicted):
+    records = seismic.records(plumes().members([1]))[0]
+    datum = seismic.from_records(records, time=3.0)
+    assert datum.time == 3.0
+    np.testing.assert_allclose(datum["image"][0], predicted["image"][1], atol=1e-5 * np.abs(predicted["image"]).max())
+    with pytest.raises(InputError, match="records"):
+        seismic.from_records(records[:, :-1])
+
+
+def test_that_the_forecast_mean_can_be_the_reference(seismic, predicted):
+    mean = Ensemble({"saturation": plumes()["saturation"].mean(axis=0, keepdims=True)})
+    direct = seismic.records(plumes()) - seismic.records(mean)
+    shifted = seismic.relative_to(predicted, mean)["image"]
+    for member in range(3):
+        image = seismic.from_records(direct[member] + seismic.baseline_records)["image"][0]
+        # Float32 waves, whose rounding is relative to whole records, not to their small differences.
+        assert np.abs(shifted[member] - image).max() < 2e-3 * np.abs(shifted).max()
+
+
+def test_that_a_vintage_that_repeats_badly_leaves_a_ghost_of_the_baseline_in_image_and_noise(seismic):
+    errors = Repeatability(position=5.0, depth=1.0, amplitude=0.02, delay=1e-3, phase=0.02)
+    dry = plumes().members([0])
+    with build(snr=80.0, repeatability=errors, noise_images=8) as observation:
+        ghosts = np.stack(
+            [observation.observe(dry, np.random.default_rng(seed))["image"][0] for seed in range(4)]
+        ).astype(float)
+        assert np.sqrt((ghosts**2).mean()) > 0
+        # Images are in units of one draw's rms; the noise covariance must know of vintages, not of the noise alone.
+        ratio = (ghosts**2).mean() / observation.noise.variance.mean()
+        assert 0.2 < ratio < 5  # of 4 and of 8 draws that each vary by half
+        np.testing.assert_array_equal(observation.predict(dry)["image"], 0)
+    vintage = Repeatability().draw(SURVEY, WAVES, np.random.default_rng(0))
+    np.testing.assert_array_equal(vintage.receivers, SURVEY.receivers)
+    records = np.random.default_rng(1).standard_normal((4, SURVEY.n_samples, 24))
+    np.testing.assert_allclose(vintage.alter(records, SURVEY.interval), records, atol=1e-12)
+    with pytest.raises(InputError, match=r"repeatability\.delay"):
+        Repeatability(delay=-1.0)
+
+
+def test_that_a_vintage_scales_delays_and_turns_the_shots_of_the_field():
+    survey = Survey.surface(WAVES, 10.0, 1.2, n_sources=2, n_receivers=3)
+    trace = survey.wavelet(survey.time - 0.4)
+    records = np.broadcast_to(trace[None, :, None], (2, survey.n_samples, 3)).copy()
+    vintage = Repeatability(amplitude=0.1, delay=2e-3).draw(survey, WAVES, np.random.default_rng(2))
+    expected = [
+        a * survey.wavelet(survey.time - 0.4 - d) for a, d in zip(vintage.amplitude, vintage.delay, strict=True)
+    ]
+    altered = vintage.alter(records, survey.interval)
+    for r in range(3):
+        np.testing.assert_allclose(altered[:, :, r], expected, atol=1e-4)  # the wavelet is band-limited to 1e-5
+
+
+def test_that_pressure_is_seen_only_with_a_pressure_effect():
+    initial = 1e7 + 1e4 * FLOW.depth
+    states = Ensemble({"saturation": np.zeros((1, *FLOW.shape)), "pressure": (initial + 2e6)[None]})
+    physics = RockPhysics(pressure=HertzMindlin())
+    with pytest.raises(InputError, match="initial_pressure"):
+        build(rock_physics=physics)
+    with build(rock_physics=physics, initial_pressure=initial) as observation:
+        image = observation.predict(states)["image"]
+        assert np.abs(image).max() > 0
+        assert (observation.predict(states.replace(pressure=initial[None]))["image"] == 0).all()
+        with pytest.raises(InputError, match="pressure"):
+            observation.predict(plumes())
+
+
 def test_that_members_do_not_depend_on_each_other_and_are_counted(seismic, predicted):
     calls = []
     turned = seismic.predict(plumes().members([2, 1]), lambda done, total: calls.append((done, total)))
@@ -267,6 +332,8 @@ def test_that_joint_observations_stand_side_by_side(seismic, predicted):
     ("changes", "name"),
     [
         ({"encoded_shots": 9}, "encoded_shots"),
+        ({"encoded_shots": 2, "shots": (0, 1)}, "shots"),
+        ({"shots": (7,)}, "shots"),
         ({"longest_delay": 2.0}, "longest_delay"),
         ({"snr": np.inf}, "snr"),
         ({"noise_images": 1}, "noise_images"),

@@ -30,6 +30,17 @@ def test_that_a_seabed_survey_spreads_its_points_evenly_inside_the_section():
     assert survey.n_samples == 501
 
 
+def test_that_a_vertical_profile_fires_whichever_side_is_smaller():
+    few = Survey.vertical_profile(GRID, 10.0, 2.0, well=900.0, depths=np.arange(400.0, 800.0, 50.0), n_shots=40)
+    assert (len(few.sources), len(few.receivers), few.exchanged) == (8, 40, True)
+    assert (few.sources[:, 0] == 900).all()
+    many = Survey.vertical_profile(GRID, 10.0, 2.0, well=900.0, depths=np.arange(400.0, 800.0, 5.0), n_shots=40)
+    assert (len(many.sources), len(many.receivers), many.exchanged) == (40, 80, False)
+    twice = few.exchange().exchange()
+    assert not few.exchange().exchanged
+    np.testing.assert_array_equal(twice.sources, few.sources)
+
+
 def test_that_a_survey_cannot_be_changed():
     survey = Survey([[600, 10]], [[700, 10]], 10.0, 2.0)
     with pytest.raises(ValueError, match="read-only"):
@@ -96,6 +107,15 @@ def test_that_every_source_fires_once_and_the_seed_fixes_how():
     same, other = Encoding.random(7, 3, 20, seed=5), Encoding.random(7, 3, 20, seed=6)
     np.testing.assert_array_equal(encoding.shifts, same.shifts)
     assert (encoding.shifts != other.shifts).any()
+
+
+def test_that_a_subset_fires_the_chosen_sources_alone():
+    encoding = Encoding.subset(5, [3, 0])
+    records = np.random.default_rng(0).standard_normal((5, 7, 4))
+    np.testing.assert_array_equal(encoding.apply(records), records[[3, 0]])
+    for chosen in ([], [5], [1, 1]):
+        with pytest.raises(InputError, match="shots"):
+            Encoding.subset(5, chosen)
 
 
 def test_that_more_supershots_than_sources_are_refused():
