@@ -33,6 +33,8 @@ from seisflow.grid import Grid, average
 from seisflow.observation.base import Observation
 from seisflow.observation.imaging import Imaging
 from seisflow.observation.joint import Joint
+from seisflow.observation.noise import Repeatability
+from seisflow.observation.pressure_effect import HertzMindlin, LinearPressure
 from seisflow.observation.rock_physics import RockPhysics
 from seisflow.observation.seismic import Seismic
 from seisflow.observation.survey import Survey
@@ -147,11 +149,14 @@ def _wave_grid(study: Study, grid: Grid) -> Grid:
     return Grid(shape, spacing, (left, top))
 
 
-def _seismic(study: Study, section: Section, grid: Grid, fluids: Fluids, workers: int) -> Seismic:
+def _seismic(
+    study: Study, section: Section, grid: Grid, fluids: Fluids, initial_pressure: NDArray, workers: int
+) -> Seismic:
     s = study.seismic
     wave_grid = _wave_grid(study, grid)
     slowness = average(1 / section.velocity, section.grid, wave_grid)
-    survey = Survey.seabed(
+    geometry = {"seabed": Survey.seabed, "surface": Survey.surface}[s.survey]
+    survey = geometry(
         wave_grid,
         s.peak_frequency_Hz,
         s.record_length_s,
@@ -161,6 +166,12 @@ def _seismic(study: Study, section: Section, grid: Grid, fluids: Fluids, workers
         receiver_depth=s.receiver_depth_m,
         interval=s.sampling_interval_s,
     )
+    pressure = {
+        "none": None,
+        "hertz_mindlin": HertzMindlin(s.hertz_mindlin_exponent),
+        "linear": LinearPressure(s.velocity_per_bar_m_per_s / BAR),
+    }[s.pressure_effect]
+    errors = Repeatability(position=s.position_std_m, amplitude=s.shot_amplitude_std, delay=s.shot_delay_std_s)
     return Seismic(
         grid,
         wave_grid,
@@ -176,6 +187,7 @@ def _seismic(study: Study, section: Section, grid: Grid, fluids: Fluids, workers
             K_mineral=s.mineral_modulus_GPa * 1e9,
             density_brine=fluids.brine_density,
             density_co2=fluids.co2_density,
+            pressure=pressure,
         ),
         imaging=Imaging(
             condition=s.condition,
@@ -184,10 +196,14 @@ def _seismic(study: Study, section: Section, grid: Grid, fluids: Fluids, workers
         ),
         encoded_shots=s.encoded_shots,
         snr=s.snr_dB,
+        repeatability=None if errors == Repeatability() else errors,
+        initial_pressure=initial_pressure,
         noise_images=s.noise_images,
         seed=integer_seed(study.seed, "seismic"),
         space_order=s.space_order,
         layer=s.absorbing_cells,
+        free_surface=s.free_surface,
+        memory=None if s.memory_GB is None else s.memory_GB * 1e9,
         workers=workers,
     )
 
@@ -223,7 +239,14 @@ def build(study: Study, workers: int | None = None) -> Iterator[Parts]:
             if modality == "seismic":
                 observations.append(
                     stack.enter_context(
-                        _seismic(study, section, grid, dynamics.fluids, min(workers, study.ensemble.members))
+                        _seismic(
+                            study,
+                            section,
+                            grid,
+                            dynamics.fluids,
+                            initial_pressure,
+                            min(workers, study.ensemble.members),
+                        )
                     )
                 )
             else:

@@ -171,12 +171,15 @@ class SeismicTable(_Table):
     """Spacing of the wave grid along x and z."""
     depth_m: tuple[Finite, Finite] = (0.0, 2046.0)
     """Top and bottom of the wave model [m]."""
+    survey: Literal["seabed", "surface"] = "seabed"
+    """``"seabed"``: nodes on the seabed under a line of shots, exchanged by reciprocity; ``"surface"``: a few shots into
+    a fixed line of receivers."""
     sources: Count = 8
-    """Seabed nodes, used as sources by reciprocity, spread evenly over x."""
+    """What is fired, spread evenly over x: the seabed nodes by reciprocity, or the shots of a surface survey."""
     source_depth_m: NonNegative = 212.5
     """Their depth."""
     receivers: Count = 200
-    """Shot points near the surface, used as receivers by reciprocity."""
+    """What records: the shot points near the surface by reciprocity, or the receivers of a surface survey."""
     receiver_depth_m: NonNegative = 12.5
     """Their depth."""
     peak_frequency_Hz: Positive = 15.0  # noqa: N815
@@ -191,8 +194,18 @@ class SeismicTable(_Table):
     """Number of simultaneous-source shots that the sources are encoded into; left out: none, one shot a source."""
     space_order: Annotated[int, Field(ge=4, le=16, multiple_of=2)] = 8
     """Order of the finite differences in space."""
-    absorbing_cells: Count = 40
+    absorbing_cells: Annotated[int, Field(ge=2)] = 10
     """Thickness of the absorbing layer."""
+    free_surface: bool = False
+    """Whether the top of the wave model is the free sea surface instead of absorbing."""
+    memory_GB: Positive | None = None  # noqa: N815
+    """Most memory for background wavefields in every wave process; left out: all are stored."""
+    position_std_m: NonNegative = 0.0
+    """Repeatability: displacement of every source and receiver between the surveys, along x."""
+    shot_amplitude_std: NonNegative = 0.0
+    """Repeatability: relative strength of every shot."""
+    shot_delay_std_s: NonNegative = 0.0
+    """Repeatability: time of every shot."""
     smoothing_m: Positive = 60.0
     """Standard deviation of the Gaussian that smooths the baseline slowness for imaging."""
     condition: Literal["inverse_scattering", "zero_lag"] = "inverse_scattering"
@@ -211,6 +224,12 @@ class SeismicTable(_Table):
     """Bulk modulus of brine."""
     co2_modulus_GPa: Positive = 0.125  # noqa: N815
     """Bulk modulus of CO2."""
+    pressure_effect: Literal["none", "hertz_mindlin", "linear"] = "none"
+    """What pore pressure does to the rock: nothing, to its frame's moduli (``"hertz_mindlin"``), to v_p (``"linear"``)."""
+    hertz_mindlin_exponent: Annotated[float, Field(gt=0, le=1)] = 1 / 3
+    """Power of the effective pressure to which the dry frame's moduli are proportional."""
+    velocity_per_bar_m_per_s: Annotated[float, Field(le=0, allow_inf_nan=False)] = -0.5
+    """Change of v_p per bar of pore pressure, of the linear law."""
 
 
 class WellsTable(_Table):
