@@ -1,8 +1,8 @@
 r"""Localisation: data act only where they are near.
 
 The taper is the fifth-order function of compact support by Gaspari & Cohn 1999 (QJRMS 125, 723–757, eq. 4.10), close to a
-Gaussian and zero beyond 2 c. A *radius* here is the distance at which it equals exp(−½), the "standard deviation":
-c = 1.82 × radius.
+Gaussian and zero beyond 2 c. A *radius* r here is the standard deviation of the Gaussian exp(−d²/2r²) that has the same
+curvature at zero, c = √(10/3) r ≈ 1.82 r as in the published tables: exp(−½) at the radius, or, of the function itself, 0.63.
 
 * :class:`LocalDomains` gives every point of the state the data around it: R⁻¹ is tapered (LETKF).
 * :class:`GridTaper` tapers covariances between gridded fields, ρ ∘ P. On a tensor grid the taper is a product over the axes,
@@ -26,7 +26,7 @@ from seisflow.errors import InputError
 __all__ = ["GridTaper", "LocalDomains", "gaspari_cohn", "taper"]
 
 HALF_WIDTH = 1.82
-"""c over the radius, for which the taper at the radius is exp(−½)."""
+"""c over the radius."""
 KEPT = 100_000
 """Neighbours that are remembered from one update to the next."""
 
@@ -40,7 +40,7 @@ def gaspari_cohn(z: NDArray) -> NDArray[np.float64]:
 
 
 def taper(distance: NDArray, radius: float) -> NDArray[np.float64]:
-    """Taper at a distance; exp(−½) at the radius."""
+    """Taper at a distance; about exp(−½) at the radius."""
     return gaspari_cohn(np.asarray(distance) / (HALF_WIDTH * radius))
 
 
@@ -56,7 +56,7 @@ class LocalDomains:
     Parameters
     ----------
     radius
-        Distance at which the taper is exp(−½), in the unit of the positions.
+        Distance at which the taper is about exp(−½), in the unit of the positions.
     state_positions
         Field → positions of its values in C order, ``(*shape, k)`` or ``(n, k)``, or ``(n,)`` on a line.
     data_positions
@@ -152,7 +152,7 @@ class GridTaper:
     Parameters
     ----------
     radius
-        Distance at which the taper is exp(−½), along every axis or one per axis.
+        Distance at which the taper is about exp(−½), along every axis or one per axis.
     state_axes
         State field → coordinates along each of its axes, ``((nx,), (nz,))``.
     data_axes
