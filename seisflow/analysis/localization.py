@@ -2,7 +2,8 @@ r"""Localisation: data act only where they are near.
 
 The taper is the fifth-order function of compact support by Gaspari & Cohn 1999 (QJRMS 125, 723–757, eq. 4.10), close to a
 Gaussian and zero beyond 2 c. A *radius* r here is the standard deviation of the Gaussian exp(−d²/2r²) that has the same
-curvature at zero, c = √(10/3) r ≈ 1.82 r as in the published tables: exp(−½) at the radius, or, of the function itself, 0.63.
+curvature at zero, c = √(10/3) r ≈ 1.82 r as in the published tables. At the radius that is exp(−½) = 0.61, and the function
+itself 0.63.
 
 * :class:`LocalDomains` gives every point of the state the data around it: R⁻¹ is tapered (LETKF).
 * :class:`GridTaper` tapers covariances between gridded fields, ρ ∘ P. On a tensor grid the taper is a product over the axes,
