@@ -30,6 +30,7 @@ __all__ = [
     "find_julia",
     "julia_project",
     "julia_variables",
+    "juliapkg_record",
     "probe",
     "unpacked_folder",
     "unpacked_julia",
@@ -145,7 +146,7 @@ def unpacked_julia(folder: Path) -> tuple[Path, dict[str, str]]:
     }
 
 
-def _juliapkg_record() -> Path:
+def juliapkg_record() -> Path:
     """The file in which juliapkg keeps what it resolved for this Python."""
     project = os.environ.get("PYTHON_JULIAPKG_PROJECT")
     if not project:
@@ -191,7 +192,7 @@ def find_julia(*already: str) -> JuliaInstallation:
     else:
         refused.append("PATH: no program called julia")
 
-    record = _juliapkg_record()
+    record = juliapkg_record()
     try:
         named = os.environ.get("PYTHON_JULIAPKG_EXE") or json.loads(record.read_text())["executable"]
         answer = probe(Path(shutil.which(named) or named).absolute(), "juliapkg")

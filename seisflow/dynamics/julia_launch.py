@@ -20,7 +20,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from seisflow.dynamics.julia_find import JuliaInstallation, find_julia, julia_project, julia_variables, probe
+from seisflow.dynamics.julia_find import (
+    JuliaInstallation,
+    find_julia,
+    julia_project,
+    julia_variables,
+    juliapkg_record,
+    probe,
+)
 from seisflow.errors import InputError, JuliaNotFoundError
 
 __all__ = ["LAUNCHERS", "Juliacall", "Launch", "find_juliacall", "find_launch"]
@@ -166,10 +173,12 @@ def _setting(name: str) -> str | None:
 def _resolved_by_juliapkg() -> tuple[str, str] | str:
     """Program and project that juliapkg has for this Python, without a download."""
     offline = os.environ.get("PYTHON_JULIAPKG_OFFLINE") == "yes"  # then it may resolve: the user wants what is here
+    remedy = "let it: python -Pc 'import juliapkg; juliapkg.resolve()'"
+    if not offline and not juliapkg_record().exists():
+        return f"juliapkg has not resolved its project yet; {remedy}"
     options = [f"-X{key}={value}" for key, value in sys._xoptions.items() if key.startswith("juliapkg-")]
     command = [sys.executable, *options, "-P", "-c", RESOLVE.format(dry_run=not offline)]
     environment = {**os.environ, "PYTHON_JULIAPKG_OFFLINE": "yes", "JULIA_LOAD_PATH": "@:@stdlib"}
-    remedy = "let it: python -Pc 'import juliapkg; juliapkg.resolve()'"
     try:
         done = subprocess.run(
             command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False
@@ -180,7 +189,7 @@ def _resolved_by_juliapkg() -> tuple[str, str] | str:
         return f"juliapkg cannot be used ({(done.stderr.strip().splitlines() or ['no message'])[-1]})"
     answer = json.loads(done.stdout.strip().splitlines()[-1])
     if not answer:
-        return f"juliapkg has not resolved its project yet; {remedy}"
+        return f"juliapkg must resolve its project anew; {remedy}"
     program, project = answer
     if not any("PythonCall" in path.read_text() for path in Path(project).glob("*Manifest*.toml")):
         return f"the project of juliapkg, {project}, has no PythonCall; {remedy}"

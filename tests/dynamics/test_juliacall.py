@@ -92,6 +92,10 @@ def test_that_juliapkg_is_asked_for_what_is_here_and_never_let_download(
     with_juliacall: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "has not resolved its project yet" in str(find_juliacall())
+    record = with_juliacall.parent / "project" / "pyjuliapkg" / "meta.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{}")
+    assert "must resolve its project anew" in str(find_juliacall())
     program = answer(with_juliacall, "resolved", "julia version 1.10.4")
     (with_juliacall / "juliapkg.py").write_text(
         "import os\n"
