@@ -8,32 +8,42 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.analysis.adjustments import Rotation
-from seisflow.analysis.base import Analysis
+from seisflow.analysis.base import Analysis, Progress
 from seisflow.analysis.climatology import Climatology, OptimalInterpolation
 from seisflow.analysis.denkf import DEnKF
 from seisflow.analysis.enkf import EnKF
+from seisflow.analysis.ensemble_transform import EnsembleTransform
 from seisflow.analysis.esmda import ESMDA
 from seisflow.analysis.etkf import ETKF
 from seisflow.analysis.four_d_var import FourDVar
 from seisflow.analysis.hybrid import HybridEnKF
 from seisflow.analysis.ienks import IEnKS
+from seisflow.analysis.implicit_equal_weights import ImplicitEqualWeights
 from seisflow.analysis.letkf import LETKF
+from seisflow.analysis.linearization import DifferentiableObservation
 from seisflow.analysis.localization import GridTaper, LocalDomains
 from seisflow.analysis.localized_enkf import LocalizedEnKF
+from seisflow.analysis.localized_prior import LocalizedPrior
 from seisflow.analysis.nudging import Nudging
 from seisflow.analysis.open_loop import OpenLoop
+from seisflow.analysis.particle_filter import ParticleFilter
+from seisflow.analysis.particle_flow import ParticleFlow
+from seisflow.analysis.proposal_particle import Proposal, ProposalParticleFilter
 from seisflow.analysis.static_covariance import StaticCovariance
 from seisflow.analysis.three_d_var import ThreeDVar
 from seisflow.analysis.window import Window
-from seisflow.covariance import DiagonalCovariance
+from seisflow.covariance import Covariance, DiagonalCovariance
 from seisflow.dynamics.linear import LinearModel
 from seisflow.ensemble import Ensemble
 from seisflow.observation.vector import VectorObservation
+from seisflow.posterior import Posterior
+from seisflow.prior.gaussian_mixture import GaussianMixture
 from tests.oracles import kalman
 
 __all__ = ["ENTRIES", "Entry", "LinearProblem"]
@@ -148,6 +158,37 @@ def _axes() -> GridTaper:
     return GridTaper(1e6, {"state": [np.arange(4.0)]}, {"data": [np.array([0.0, 2.0])]})
 
 
+def _gaussian(mean: NDArray, covariance: NDArray) -> GaussianMixture:
+    return GaussianMixture(np.ones(1), mean[None], covariance[None])
+
+
+def _exact_proposal(p: LinearProblem) -> Proposal:
+    return lambda forecast, predicted, observed, noise, generator: _gaussian(
+        *kalman(p.mean, p.P, p.H, np.diag(noise.variance), observed["data"][0])
+    )
+
+
+@dataclass(frozen=True)
+class OneForecastState(Analysis):
+    """Gives another analysis the problem's mean in place of every forecast member."""
+
+    analysis: Analysis
+    problem: LinearProblem
+    name: str = "one_forecast_state"
+
+    def update(
+        self,
+        forecast: Ensemble,
+        predicted: Ensemble,
+        observed: Ensemble,
+        noise: Covariance,
+        generator: np.random.Generator,
+        progress: Progress | None = None,
+    ) -> Posterior:
+        tiled = forecast.replace(state=np.tile(self.problem.mean, (forecast.size, 1)))
+        return self.analysis.update(tiled, self.problem.predict(tiled), observed, noise, generator, progress)
+
+
 ENTRIES: list[Entry] = [
     Entry(
         "open loop",
@@ -195,4 +236,80 @@ ENTRIES: list[Entry] = [
         calibrated=False,
         why="the weight of the data is set by hand",
     ),
+    Entry(
+        "particle filter",
+        lambda p: ParticleFilter(("state",)),
+        members=20_000,
+        repeats=1,
+        factor=12.0,
+        why="N_eff is a third of M here, and the members are copies",
+    ),
+    Entry(
+        "proposal particle filter, exact proposal",
+        lambda p: ProposalParticleFilter(_exact_proposal(p), lambda *_: _gaussian(p.mean, p.P), p.predict),
+        members=4000,
+        repeats=1,
+        keeps_members=False,
+        why="members are drawn anew",
+    ),
+    Entry(
+        "proposal particle filter, prior as proposal",
+        lambda p: ProposalParticleFilter(
+            lambda *_: _gaussian(p.mean, p.P), lambda *_: _gaussian(p.mean, p.P), p.predict, draws=4
+        ),
+        factor=12.0,
+        members=4000,
+        repeats=1,
+        keeps_members=False,
+        why="as many effective draws as members, and copies among them",
+    ),
+    Entry(
+        "ensemble transform",
+        lambda p: EnsembleTransform(("state",)),
+        members=1000,
+        repeats=1,
+        factor=12.0,
+        calibrated=False,
+        why="averages of members lose spread, less with more members",
+    ),
+    Entry(
+        "ensemble transform, second order",
+        lambda p: EnsembleTransform(("state",), second_order=True),
+        members=300,
+        repeats=1,
+        factor=12.0,
+        why="N_eff is a third of M",
+    ),
+    Entry(
+        "implicit equal weights, one forecast state",
+        lambda p: OneForecastState(ImplicitEqualWeights(p.background[2]), p),
+        members=4000,
+        repeats=1,
+        keeps_members=False,
+        why="the filter draws the model noise itself; with Q = P and one forecast state it is exact",
+    ),
+    Entry(
+        "implicit equal weights in two stages, one forecast state",
+        lambda p: OneForecastState(ImplicitEqualWeights(p.background[2], two_stage=True), p),
+        members=4000,
+        repeats=1,
+        keeps_members=False,
+        why="as above; the second stage keeps the size of the draws",
+    ),
+    Entry(
+        "particle flow",
+        lambda p: ParticleFlow(
+            LocalizedPrior(np.zeros(4), 1.0), DifferentiableObservation.linear(p.H), fields=("state",), iterations=300
+        ),
+        members=201,
+        repeats=1,
+        factor=3.0,
+        keeps_members=False,
+        calibrated=False,
+        slow=True,
+        why="300 flows for the ranks would take minutes; tests/analysis/test_particle_flow.py has the quick ones",
+    ),
 ]
+
+if find_spec("ot") is None:  # transport plans come from POT, an optional extra
+    ENTRIES = [entry for entry in ENTRIES if not entry.name.startswith("ensemble transform")]
