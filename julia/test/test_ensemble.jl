@@ -86,6 +86,24 @@ end
     @test split(whole["stack"], '\f')[4] == told[4]["stack"]
 end
 
+@testset "that a throw in the middle of a member says how far it came, and disturbs no other" begin
+    g = Grid(12, 1, 10, 50.0, 100.0, 20.0; top = 1000.0)
+    inputs = ensemble_case(; members = 3)
+    fluids = Fluids()
+    rock(m) = Rock(fill(0.25, 120), vec(inputs["permeability"][:, :, m]); edge_multiplier = 1e6)
+    states = [State(hydrostatic_pressure(g, fluids), zeros(120)) for _ in 1:3]
+    wells = [Well([56])]
+    run(observe) = simulate_ensemble((m, pattern) -> Model(g, rock(m), fluids, wells, pattern), states, g, wells,
+                                     Schedule([0.0], fill(0.01, 1, 1)), 0.0, 20DAY; report_times = [5DAY, 20DAY],
+                                     observe = observe)
+    free, _ = run((m, k, state, balance) -> nothing)
+    results, reports = run((m, k, state, balance) -> m == 2 && k == 1 && error("boom"))
+    @test [r.converged for r in reports] == [true, false, true]
+    @test reports[2].reason == "boom" && occursin("test_ensemble.jl", reports[2].stack)
+    @test reports[2].steps > 0 && reports[2].time == 5DAY       # the report is made before anything that follows
+    @test results[1].pressure == free[1].pressure && results[3].pressure == free[3].pressure
+end
+
 @testset "that a member that takes longer than its limit fails with that reason, and the others are as without it" begin
     inputs = ensemble_case(; members = 3)
     free = run_case(inputs)
