@@ -6,7 +6,16 @@ to B = 0.02 I: with 0.02 × the climatological covariance both this 4D-Var and D
 in 300 cycles.
 Scores reached (median of seeds 1, 2, 3; `benchmarks/filter_scores.py`):
 
-REACHED
+    climatology                                                    3.637   (published 3.63)
+    optimal interpolation                                          0.952   (published 0.95)
+    3D-Var, B = climatology × 0.02                                 0.420   (published 0.42)
+    EnKF N 40, inflation 1.06                                      0.219   (published 0.22)
+    EnKF N 28, 1.08                                                0.232   (published 0.24)
+    DEnKF N 40, 1.01                                               0.174   (published 0.18)
+    ETKF N 20, 1.04, rotation                                      0.193   (published 0.2)
+    ETKF N 24, 1.013, rotation                                     0.171   (published 0.18)
+    LETKF N 7, 1.04, radius 4, rotation                            0.217   (published 0.22)
+    iterative EnKS N 20, data every 0.2, lag 4, 1.04, rotation     0.285   (published 0.31)
 """
 
 from __future__ import annotations
@@ -89,11 +98,19 @@ SCORES: tuple[PublishedScore, ...] = (
         0.02,
     ),
     PublishedScore(
-        "particle filter N 3000, jitter 0.7, resampling below 0.05",
-        lambda e: ParticleFilter(resample_below=0.05, jitter=0.7),
+        "particle filter N 3000, jitter 0.7, resampling below 0.5",
+        lambda e: ParticleFilter(resample_below=0.5, jitter=0.7),
         3000,
-        (0.26, 0.40),
-        0.02,
+        (0.26, 0.26),
+        0.03,
+        weighted=True,
+    ),
+    PublishedScore(
+        "particle filter N 3000, jitter 1.2, resampling below 0.5",
+        lambda e: ParticleFilter(resample_below=0.5, jitter=1.2),
+        3000,
+        (0.36, 0.36),
+        0.03,
         weighted=True,
     ),
     PublishedScore(
