@@ -302,3 +302,23 @@ def test_that_bad_media_are_refused_by_name(single):
         single.medium(velocity[1:], density)
     with pytest.raises(InputError, match="space_order"):
         Propagator(SMALL, small_survey(SMALL), 3000.0, space_order=7)
+
+
+@pytest.mark.slow
+def test_that_three_dimensional_images_are_adjoint_with_one_thread_and_with_two():
+    grid = Grid((24, 20, 22), (20.0, 20.0, 20.0))
+    velocity = np.where(grid.depth < 200, 1800.0, 2500.0)
+    density = np.where(grid.depth < 200, 1500.0, 2100.0)
+    survey = Survey(
+        [[100.0, 200.0, 50.0], [300.0, 150.0, 50.0]], [[50.0 * i, 210.0, 30.0] for i in range(1, 9)], 10.0, 0.4
+    )
+    gathers = RANDOM.standard_normal((2, survey.n_samples, 8))
+    scatterer = RANDOM.standard_normal(grid.shape)
+    images = []
+    for threads in (1, 2):
+        p = Propagator(grid, survey, 2500.0, layer=8, every=1, dtype=np.float64, threads=threads)
+        migration = Migration(p, velocity, density, Encoding.plain(2), Imaging())
+        if threads == 1:
+            assert dot_test(migration.model, migration.image, scatterer, gathers) < 1e-12
+        images.append(migration.image(gathers))
+    np.testing.assert_allclose(images[1], images[0], atol=1e-12 * np.abs(images[0]).max())  # sums in another order
