@@ -1,5 +1,7 @@
 """Waves against exact solutions; adjoints by dot products; linearisations by Taylor slopes."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.special import hankel2
@@ -322,3 +324,12 @@ def test_that_three_dimensional_images_are_adjoint_with_one_thread_and_with_two(
             assert dot_test(migration.model, migration.image, scatterer, gathers) < 1e-12
         images.append(migration.image(gathers))
     np.testing.assert_allclose(images[1], images[0], atol=1e-12 * np.abs(images[0]).max())  # sums in another order
+
+
+def test_that_the_example_of_the_documentation_runs():
+    page = (Path(__file__).parents[2] / "docs" / "seismic.md").read_text(encoding="utf-8")
+    names = {}
+    exec(page.split("```python\n")[1].split("```")[0], names)
+    assert names["image"].shape == names["gradient"].shape == (128, 64)
+    assert np.isfinite(names["image"]).all()
+    assert names["misfit"] > 0
