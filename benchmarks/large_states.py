@@ -19,17 +19,27 @@ import numpy as np
 from seisflow.analysis.base import Analysis
 from seisflow.analysis.denkf import DEnKF
 from seisflow.analysis.enkf import EnKF
+from seisflow.analysis.ensemble_transform import EnsembleTransform
 from seisflow.analysis.esmda import ESMDA
 from seisflow.analysis.etkf import ETKF
 from seisflow.analysis.hybrid import HybridEnKF
+from seisflow.analysis.implicit_equal_weights import ImplicitEqualWeights
 from seisflow.analysis.letkf import LETKF
 from seisflow.analysis.localization import LocalDomains
+from seisflow.analysis.particle_filter import ParticleFilter
 from seisflow.analysis.static_covariance import StaticCovariance
 from seisflow.analysis.three_d_var import ThreeDVar
 from seisflow.covariance import DiagonalCovariance
 from seisflow.ensemble import Ensemble
 
-NAMES = ("EnKF", "ETKF", "DEnKF", "ES-MDA", "hybrid", "3D-Var", "LETKF")
+KALMAN = ("EnKF", "ETKF", "DEnKF", "ES-MDA", "hybrid", "3D-Var")
+PARTICLES = (
+    "particle filter, jitter",
+    "implicit equal weights, two stages",
+    "transform, second order",
+    "transform, Sinkhorn",
+)
+NAMES = (*KALMAN, *PARTICLES, "LETKF")
 
 
 def problem(members: int, unknowns: int, data: int) -> tuple[Ensemble, Ensemble, Ensemble, DiagonalCovariance]:
@@ -49,11 +59,22 @@ def analysis(name: str, forecast: Ensemble, predicted: Ensemble, threads: int) -
         grid = np.stack(np.meshgrid(np.arange(side), np.arange(side), indexing="ij"), axis=-1).astype(float)
         # Radius of 4 cells: about 600 data around a point; tiles of 2 × 2 cells share an analysis.
         return LETKF(LocalDomains(4.0, {"x": grid}, {"y": grid[:window, :window]}, tile=2.0), threads=threads)
-    if name in ("hybrid", "3D-Var"):
+    if name in ("hybrid", "3D-Var", "implicit equal weights, two stages"):
         some = slice(0, 32)
         static = StaticCovariance.of(forecast.members(some), predicted.members(some))
-        return HybridEnKF(static) if name == "hybrid" else ThreeDVar(static)
-    return {"EnKF": EnKF(None), "ETKF": ETKF(), "DEnKF": DEnKF(), "ES-MDA": ESMDA()}[name]
+        if name == "hybrid":
+            return HybridEnKF(static)
+        return ThreeDVar(static) if name == "3D-Var" else ImplicitEqualWeights(static, two_stage=True)
+    plain: dict[str, Analysis] = {
+        "EnKF": EnKF(None),
+        "ETKF": ETKF(),
+        "DEnKF": DEnKF(),
+        "ES-MDA": ESMDA(),
+        "particle filter, jitter": ParticleFilter(jitter=1.0),
+        "transform, second order": EnsembleTransform(second_order=True),
+        "transform, Sinkhorn": EnsembleTransform(entropy=0.05),
+    }
+    return plain[name]
 
 
 def run(name: str, members: int, unknowns: int, data: int, threads: int) -> None:

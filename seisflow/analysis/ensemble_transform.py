@@ -33,20 +33,31 @@ from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.posterior import Posterior
 
-__all__ = ["EnsembleTransform", "second_order_correction", "transport_plan"]
+__all__ = ["EnsembleTransform", "second_order_correction", "squared_distances", "transport_plan"]
 
 
-def transport_plan(X: NDArray, weights: NDArray, entropy: float = 0.0) -> NDArray[np.float64]:
-    """Coupling T ``(M, M)`` of the weights (rows) with 1/M (columns) at the squared distance of the members.
+def squared_distances(anomalies: NDArray) -> NDArray[np.float64]:
+    """‖x_i − x_j‖² ``(M, M)`` of the rows of ``(M, n)``, in units of their mean; zeros when all rows are the same.
+
+    Rows should be centred: the Gram matrix loses digits to a common part.
+    """
+    gram = anomalies @ anomalies.T
+    squares = np.diag(gram)
+    distances = np.maximum(squares[:, None] + squares - 2 * gram, 0.0)
+    return distances / distances.mean() if distances.mean() > 0 else distances
+
+
+def transport_plan(cost: NDArray, weights: NDArray, entropy: float = 0.0) -> NDArray[np.float64]:
+    """Coupling T ``(M, M)`` of the weights (rows) with 1/M (columns).
 
     Parameters
     ----------
-    X
-        Members as rows ``(M, n)``.
+    cost
+        c_ij ``(M, M)``, with a mean of one.
     weights
         w_i, positive or zero, sum one.
     entropy
-        ε in units of the mean cost; 0 for the exact plan.
+        ε; 0 for the exact plan.
 
     Raises
     ------
@@ -59,14 +70,7 @@ def transport_plan(X: NDArray, weights: NDArray, entropy: float = 0.0) -> NDArra
         raise ImportError(
             'The ensemble transform filter takes its transport plans from POT: pip install "seisflow[transport]".'
         ) from error
-    M = len(X)
-    centred = X - X.mean(axis=0)
-    gram = centred @ centred.T
-    squares = np.diag(gram)
-    cost = np.maximum(squares[:, None] + squares - 2 * gram, 0.0)
-    if not cost.mean() > 0:  # all members the same: every plan costs nothing
-        return np.outer(weights, np.full(M, 1 / M))
-    cost /= cost.mean()
+    M = len(weights)
     if entropy == 0:
         return ot.emd(weights, np.full(M, 1 / M), cost, numItermax=max(100_000, 1000 * M))
     # Members without weight have no row in the plan; the logarithmic form stays finite where exp(−cost/ε) underflows.
@@ -142,8 +146,8 @@ class EnsembleTransform(Analysis):
 
     Notes
     -----
-    The cost is the squared distance with every field in units of its root mean ensemble variance, so that a pressure in
-    pascal does not drown a saturation; for a single field this changes nothing.
+    The cost is the mean over the fields of the squared distance in units of its own mean, so that a pressure in pascal does
+    not drown a saturation; for a single field this changes nothing.
     """
 
     fields: tuple[str, ...] | None = None
@@ -168,13 +172,17 @@ class EnsembleTransform(Analysis):
         progress: Progress | None = None,
     ) -> Posterior:
         fields = without_weights(forecast).names if self.fields is None else self.fields
-        M, X = forecast.size, forecast.pack(fields)
+        M, anomalies = forecast.size, forecast.pack(fields)
+        mean = anomalies.mean(axis=0)
+        anomalies -= mean
+        ends = np.cumsum([forecast[name][0].size for name in fields])[:-1]
+        cost = np.mean([squared_distances(part) for part in np.split(anomalies, ends, axis=1)], axis=0)
         weights = normalise(carried(forecast) + log_likelihood(predicted, observed, noise))
-        transform = M * transport_plan(_in_units_of_spread(forecast, fields), weights, self.entropy)
+        transform = M * transport_plan(cost, weights, self.entropy)
         if self.second_order:
             transform = transform + second_order_correction(transform, weights)
-        anomalies = X - X.mean(axis=0)
-        analysed = X.mean(axis=0) + transform.T @ anomalies
+        analysed = transform.T @ anomalies
+        analysed += mean
         if self.rejuvenation > 0 and M > 1:
             xi = generator.standard_normal((M, M))
             analysed += self.rejuvenation / np.sqrt(M - 1) * (xi - xi.mean(axis=0)) @ anomalies
@@ -182,14 +190,4 @@ class EnsembleTransform(Analysis):
         ensemble = without_weights(forecast).unpack(analysed, fields)
         limited = {name: np.clip(ensemble[name], *limits) for name, limits in self.bounds.items()}
         statistics = {"effective_size": effective_size(weights)}
-        return Posterior(ensemble.replace(**limited), statistics, {"mean": weights @ X})
-
-
-def _in_units_of_spread(forecast: Ensemble, fields: tuple[str, ...]) -> NDArray[np.float64]:
-    """The packed members, each field divided by the root of its mean ensemble variance."""
-    parts = []
-    for name in fields:
-        part = forecast.pack((name,))
-        spread = np.sqrt(part.var(axis=0).mean())
-        parts.append(part / spread if spread > 0 else part)
-    return np.concatenate(parts, axis=1)
+        return Posterior(ensemble.replace(**limited), statistics, {"mean": mean + weights @ anomalies})

@@ -83,7 +83,7 @@ def _log_gammainc(a: float, u: NDArray) -> NDArray[np.float64]:
             term = term * x_low / (a + k)
             total = total + term
         result = np.atleast_1d(result).copy()
-        result[low] = a * np.log(x_low) - x_low - gammaln(a + 1) + np.log(total)
+        result[low] = a * np.atleast_1d(u)[low] - x_low - gammaln(a + 1) + np.log(total)
         result = result.reshape(np.shape(u))
     return result
 

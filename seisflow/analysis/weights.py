@@ -112,6 +112,8 @@ def jitter_duplicates(
     if factor > 0 and copies.any():
         M, n = X.shape
         bandwidth = factor * M ** (-1 / (n + 4))
-        root = bandwidth * weighted_anomalies(X, weights)
-        resampled[copies] += generator.standard_normal((int(copies.sum()), M)) @ root
+        # Members without weight have no say in C.
+        heavy = weights > 1e-20 * weights.max()
+        root = weighted_anomalies(X[heavy], weights[heavy])
+        resampled[copies] += generator.standard_normal((int(copies.sum()), len(root))) @ (bandwidth * root)
     return resampled

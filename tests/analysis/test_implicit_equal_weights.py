@@ -36,6 +36,11 @@ def test_that_alpha_survives_where_the_gamma_function_underflows():
     np.testing.assert_allclose(alpha, lambert_alpha(262_144, 262_144.0, 1e5), rtol=1e-3)
 
 
+def test_that_alpha_is_zero_where_it_is_below_the_smallest_number():
+    # Γ_reg ~ x^(n/2) near zero: α = e^(−c/n) times a factor of order one, here e^(−3000).
+    np.testing.assert_array_equal(exact_alpha(32, np.array([32.0, 20.0]), np.array([1e5, 0.0])), [0.0, 1.0])
+
+
 def test_that_a_target_out_of_reach_is_refused():
     with pytest.raises(InputError, match="c ="):
         exact_alpha(10, 10.0, -1.0)
