@@ -77,7 +77,8 @@ def survey_figure(grid: Grid, velocity: NDArray, survey: Survey, title: str = ""
         Scale of the depth in units of that of x.
     """
     figure = Figure(figsize=(9.5, 7.5), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=[2.4, 1])
+    parts: Any = figure.subfigures(2, 1, height_ratios=[2.4, 1])
+    upper, lower = parts
     axes = upper.subplots()
     shown = _section(axes, velocity, grid, exaggeration, cmap="viridis")
     _bar(upper, shown, axes, "$v_p$ [m/s]")
