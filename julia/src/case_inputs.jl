@@ -2,7 +2,10 @@
 
 number(inputs, key) = Float64(only_value(inputs[key]))
 number(inputs, key, default) = haskey(inputs, key) ? number(inputs, key) : Float64(default)
-vector(inputs, key) = collect(Float64, inputs[key] isa Number ? [inputs[key]] : vec(inputs[key]))
+function vector(inputs, key)::Vector{Float64}
+    value = inputs[key]
+    return value isa Number ? Float64[value] : convert(Vector{Float64}, vec(value))
+end
 only_value(x::Number) = x
 only_value(x::AbstractArray) =
     length(x) == 1 ? first(x) : throw(ArgumentError("a single number is wanted, an array of $(length(x)) came"))
@@ -53,16 +56,20 @@ function case_rock(inputs, g::Grid, fluids::Fluids)
             edge_multiplier = number(inputs, "edge_multiplier", 1.0))
 end
 
-const FLUID_KEYS = (
-    :brine_density, :co2_density, :reference_pressure, :brine_compressibility, :co2_compressibility, :brine_viscosity,
-    :co2_viscosity, :brine_residual, :co2_residual, :brine_endpoint, :co2_endpoint, :land_coefficient)
-
+# Every keyword by its name: a list put together while running would have to be compiled in every process.
 function case_fluids(inputs)
-    given = filter(key -> haskey(inputs, String(key)), FLUID_KEYS)
+    usual = Fluids()
+    value(key) = number(inputs, String(key), getfield(usual, key))
     law(key) = String(get(inputs, key, "exponential"))
     return Fluids(; relative_permeability = case_curves(inputs), capillarity = case_capillarity(inputs),
                   brine_density_law = law("brine_density_law"), co2_density_law = law("co2_density_law"),
-                  (key => number(inputs, String(key)) for key in given)...)
+                  brine_density = value(:brine_density), co2_density = value(:co2_density),
+                  reference_pressure = value(:reference_pressure),
+                  brine_compressibility = value(:brine_compressibility),
+                  co2_compressibility = value(:co2_compressibility), brine_viscosity = value(:brine_viscosity),
+                  co2_viscosity = value(:co2_viscosity), brine_residual = value(:brine_residual),
+                  co2_residual = value(:co2_residual), brine_endpoint = value(:brine_endpoint),
+                  co2_endpoint = value(:co2_endpoint), land_coefficient = value(:land_coefficient))
 end
 
 function case_curves(inputs)
@@ -90,22 +97,31 @@ end
 
 "Cell numbers of a (P, 3) array of ix, iy, iz from 0."
 function case_cells(inputs, key, g::Grid)
-    cells = reshape(Int.(inputs[key]), 3, :)
-    for p in axes(cells, 2)
-        all(0 .<= cells[:, p] .< (g.nx, g.ny, g.nz)) ||
-            throw(ArgumentError("$key: $(cells[:, p]) lies outside the grid $((g.nx, g.ny, g.nz)), counted from 0"))
+    given = convert(Vector{Int}, vec(inputs[key]))
+    cells = zeros(Int, length(given) ÷ 3)
+    for p in 1:length(cells)
+        ix, iy, iz = given[3p-2], given[3p-1], given[3p]
+        0 <= ix < g.nx && 0 <= iy < g.ny && 0 <= iz < g.nz ||
+            throw(ArgumentError("$key: [$ix, $iy, $iz] lies outside the grid $((g.nx, g.ny, g.nz)), counted from 0"))
+        cells[p] = cell_index(g, ix + 1, iy + 1, iz + 1)
     end
-    return [cell_index(g, cells[1, p] + 1, cells[2, p] + 1, cells[3, p] + 1) for p in axes(cells, 2)]
+    return cells
 end
 
 function case_wells(inputs, g::Grid)
     haskey(inputs, "well_cells") || return Well[]
-    cells, owner = case_cells(inputs, "well_cells", g), Int.(vec(inputs["well_of_cell"]))
-    count = length(inputs["well_radius"])
+    cells, owner = case_cells(inputs, "well_cells", g), convert(Vector{Int}, vec(inputs["well_of_cell"]))
+    radius, skin = vector(inputs, "well_radius"), vector(inputs, "well_skin")
+    limit = vector(inputs, "well_pressure_limit")
+    count = length(radius)
     length(owner) == length(cells) && all(w -> 0 <= w < count, owner) || throw(ArgumentError(
         "well_of_cell $(brief(owner)): give a well from 0 to $(count - 1) for each of the $(length(cells)) well_cells"))
-    return [Well(cells[owner.==w-1]; radius = inputs["well_radius"][w], skin = inputs["well_skin"][w],
-                 pressure_limit = inputs["well_pressure_limit"][w]) for w in 1:count]
+    wells = Well[]
+    for w in 1:count
+        own = Int[cells[p] for p in 1:length(cells) if owner[p] == w - 1]
+        push!(wells, Well(own; radius = radius[w], skin = skin[w], pressure_limit = limit[w]))
+    end
+    return wells
 end
 
 function case_schedule(inputs, fluids::Fluids, wells::Int)

@@ -85,12 +85,18 @@ function case_results(results, reports, shape, wells)
 end
 
 function case_history(reports)
-    attempts = reduce(vcat, [r.history for r in reports])
-    outputs = Dict{String,Any}("history_count" => Int64[length(r.history) for r in reports],
-                               "history_time" => Float64[a.time for a in attempts],
-                               "history_step" => Float64[a.length for a in attempts])
-    for name in (:newton, :linear, :accepted)
-        outputs["history_$name"] = Int64[getfield(a, name) for a in attempts]
+    count, started, steps = Int64[], Float64[], Float64[]
+    newton, linear, accepted = Int64[], Int64[], Int64[]
+    for r in reports
+        push!(count, length(r.history))
+        for a in r.history
+            push!(started, a.time)
+            push!(steps, a.length)
+            push!(newton, a.newton)
+            push!(linear, a.linear)
+            push!(accepted, a.accepted)
+        end
     end
-    return outputs
+    return Dict{String,Any}("history_count" => count, "history_time" => started, "history_step" => steps,
+                            "history_newton" => newton, "history_linear" => linear, "history_accepted" => accepted)
 end
