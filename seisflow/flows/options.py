@@ -36,7 +36,8 @@ class TrainingOptions:
     rescues
         Returns to the best weights before giving up.
     explosion
-        A loss this many nats per variable above the best validation loss counts as broken down.
+        A loss this many nats per variable above the best validation loss counts as broken down; far more than a batch of
+        outliers gives, whose gradient is clipped anyway.
     precision
         ``"bfloat16"`` computes the networks in mixed precision (autocast); bijections stay in float32.
     """
@@ -50,7 +51,7 @@ class TrainingOptions:
     average: float = 0.98
     patience: int = 40
     rescues: int = 3
-    explosion: float = 10.0
+    explosion: float = 1000.0
     precision: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
