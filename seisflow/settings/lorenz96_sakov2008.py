@@ -2,8 +2,8 @@
 
 X₀ ~ N((1, 0, …), 0.001 I), R = I, no model noise, 1000 data, the first 20 time units not counted. With data every 0.2:
 Bocquet & Sakov 2013 (Nonlin. Proc. Geophys. 20, 803–818). Reference scores: DAPPER 1.7.1. The 4D-Var score of 0.37 is met
-with B = 0.02 I: with 0.02 × the climatological covariance both this 4D-Var and DAPPER's (two lines of it repaired) reach 0.50
-in 300 cycles.
+with B = 0.02 I: with 0.02 × the climatological covariance both this 4D-Var and DAPPER's (two lines of it repaired)
+reach 0.50 in 300 cycles.
 Scores reached (median of seeds 1, 2, 3, the particle filter of seed 1 alone; `benchmarks/filter_scores.py`):
 
     climatology                                                    3.644   (published 3.63)
