@@ -62,7 +62,9 @@ class JuliaError(SeisflowError, RuntimeError):
         super().__init__(message, stack, member, step)
 
     def __str__(self) -> str:
-        where = "" if self.member is None else f"member {self.member}" + (f", step {self.step}: " if self.step else ": ")
+        where = (
+            "" if self.member is None else f"member {self.member}" + (f", step {self.step}: " if self.step else ": ")
+        )
         return where + self.message + (f"\n{self.stack}" if self.stack else "")
 
 

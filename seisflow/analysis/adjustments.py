@@ -1,4 +1,4 @@
-r"""What is done to an analysis ensemble after the update, whatever the update was: a mean-preserving M × M mixing of members.
+r"""What is done to an analysis ensemble after any update: a mean-preserving M × M mixing of members.
 
 Every adjustment is a matrix A whose rows sum to one and whose column means are 1/M, so that X ← A X keeps the mean:
 

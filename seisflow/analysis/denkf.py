@@ -2,8 +2,8 @@ r"""The deterministic ensemble Kalman filter: the mean with the gain K, the anom
 
     x̄ ← x̄ + K (y° − ȳ),      X' ← X' − ½ Y' Kᵀ,      P ← (I − K H) P + ¼ K H P Hᵀ Kᵀ,
 
-so the spread is that of the Kalman filter to first order in K H, and larger by the last term: a built-in inflation where data
-are strong. No random number. Sakov & Oke 2008 (Tellus A 60, 361–371).
+so the spread is that of the Kalman filter to first order in K H, and larger by the last term: a built-in inflation where
+data are strong. No random number. Sakov & Oke 2008 (Tellus A 60, 361–371).
 """
 
 from __future__ import annotations
