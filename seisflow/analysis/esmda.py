@@ -4,8 +4,8 @@ The data are taken in N times, each time with noise inflated so that the steps a
 
     for i = 1 … N:   predict H(x_j),   x_j ← x_j + K_i (y° + √α_i ε_j − H(x_j)),   K_i with α_i R,      Σ_i 1/α_i = 1.
 
-For a linear H and a Gaussian forecast this is the single update; for others, small steps follow H's curvature better. Emerick
-& Reynolds 2013 (Computers & Geosciences 55, 3–15).
+For a linear H and a Gaussian forecast this is the single update; for others, small steps follow H's curvature better.
+Emerick & Reynolds 2013 (Computers & Geosciences 55, 3–15).
 """
 
 from __future__ import annotations
