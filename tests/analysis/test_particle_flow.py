@@ -83,6 +83,18 @@ def test_that_a_correlated_posterior_gets_marginals_that_fit_together_but_not_it
     assert np.abs(x.var(axis=0, ddof=1) / np.diag(covariance) - 1).max() > 0.2
 
 
+def test_that_the_flow_does_not_depend_on_units(rng):
+    X, H, noise, observed = gaussian_problem(rng, 31)
+    units = np.array([1e-3, 1.0, 1e7])
+    results = []
+    for u in (np.ones(3), units):
+        flow = ParticleFlow(LocalizedPrior(np.zeros(3), 1.0), DifferentiableObservation.linear(H / u), iterations=100)
+        posterior = flow.update(Ensemble({"x": X * u}), Ensemble({"y": X @ H.T}), observed, noise, rng)
+        results.append(posterior.ensemble["x"] / u)
+    # D carries the units; what is left is rounding, over a hundred steps.
+    np.testing.assert_allclose(results[1], results[0], atol=1e-8)
+
+
 def test_that_uninformative_data_leave_mean_and_spread(rng):
     X, H, _, observed = gaussian_problem(rng, 51)
     flow = ParticleFlow(LocalizedPrior(np.zeros(3), 1.0), DifferentiableObservation.linear(H))
