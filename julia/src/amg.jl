@@ -7,8 +7,7 @@
 # backward on the way up, and the inverse of the smallest matrix. Cells that nobody couples to strongly (inactive ones,
 # or the huge ones of an aquifer) are left to the sweeps. In single precision: it is a preconditioner.
 #
-# Two preparations: `setup!` makes everything anew, `refresh!` keeps P and recomputes the matrices. Vectors keep their
-# memory from one set-up to the next.
+# Vectors keep their memory from one set-up to the next.
 
 const STRONG = 0.25f0          # j is strong for i where −a_ij ≥ STRONG max_k(−a_ik)
 const ISOLATED = 0.1f0         # rows whose off-diagonal entries sum up to less than this share of the diagonal
@@ -108,16 +107,6 @@ function setup!(amg::AMG, values::AbstractVector)
         galerkin_symbolic!(next, level, amg.scratch, coarse)
         galerkin!(next, level, amg.scratch)
         amg.depth += 1
-    end
-    return invert_coarsest!(amg)
-end
-
-"As `setup!`, with the interpolation of the last one."
-function refresh!(amg::AMG, values::AbstractVector)
-    copyto!(amg.levels[1].matrix.value, values)
-    for l in 1:amg.depth
-        invert_diagonal!(amg.levels[l]) || return false
-        l < amg.depth && galerkin!(amg.levels[l+1], amg.levels[l], amg.scratch)
     end
     return invert_coarsest!(amg)
 end
