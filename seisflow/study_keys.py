@@ -2,49 +2,44 @@ r"""The keys of a study file as a page, made from the study's own classes: ``doc
 
 from __future__ import annotations
 
-import json
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel
 
 from seisflow.config import Study
+from seisflow.config.describe import allowed, meaning, tables
+from seisflow.config.template import spelled
 
 __all__ = ["study_keys"]
 
+_TOP = """# The keys of a study file
 
-def _plain(value: Any) -> str:
-    """A default as it would stand in the file."""
-    if value is None:
-        return "left out"
-    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+A study file is TOML. Units stand in the names of the keys; what is left out has its default. Coordinates are
+metres in the section's system: x from its left end, depth from the sea surface.
+
+`seisflow init` writes a file with every key, its default, and what is said here as comments; `seisflow validate STUDY.toml`
+checks a file, and says how large the study is and about how long it takes. An unknown key, a number in another unit or out
+of range, and choices that contradict each other are refused before any work, with the key's path, the value and what is
+allowed. In Python, `Study.from_dict`, `Study.changed`, `Study.save` and `load_study` make, vary, write and read the same.
+"""
+
+
+def _default(value: Any) -> str:
+    return "left out" if value is None else spelled(value)
 
 
 def _rows(table: type[BaseModel]) -> list[str]:
-    rows = ["| key | default | meaning |", "|---|---|---|"]
+    rows = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
     for name, field in table.model_fields.items():
-        if not _is_table(field.annotation):
-            meaning = " ".join((field.description or "").replace("``", "`").split())
-            rows.append(f"| `{name}` | `{_plain(field.default)}` | {meaning} |")
+        if name not in tables(table):
+            rows.append(f"| `{name}` | `{_default(field.default)}` | {allowed(field)} | {meaning(field)} |")
     return rows
 
 
-def _is_table(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel) and not get_args(annotation)
-
-
 def study_keys() -> str:
-    """A Markdown page of every table and key of a study file, with defaults and meaning."""
-    page = [
-        "# The keys of a study file",
-        "",
-        "A study file is TOML. Units stand in the names of the keys; what is left out has its default. Coordinates are",
-        "metres in the section's system: x from its left end, depth from the sea surface.",
-        "",
-        *_rows(Study),
-    ]
-    for name, field in Study.model_fields.items():
-        if _is_table(field.annotation):
-            assert isinstance(field.annotation, type)
-            summary = (field.annotation.__doc__ or "").strip().splitlines()[0]
-            page += ["", f"## `[{name}]`", "", summary, "", *_rows(field.annotation)]
+    """A Markdown page of every table and key of a study file, with defaults, allowed values and meaning."""
+    page = [_TOP, *_rows(Study)]
+    for name, table in tables(Study).items():
+        summary = (table.__doc__ or "").strip().splitlines()[0]
+        page += ["", f"## `[{name}]`", "", summary, "", *_rows(table)]
     return "\n".join(page) + "\n"

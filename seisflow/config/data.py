@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from seisflow.config.base import Count, Finite, NonNegative, Positive, Table
+from seisflow.config.base import Count, Finite, Length, NonNegative, Positive, Table
 
 __all__ = ["SeismicTable", "SurveysTable", "WellsTable"]
 
@@ -25,7 +25,7 @@ class SurveysTable(Table):
 class SeismicTable(Table):
     """Acquisition, waves and image."""
 
-    spacing_m: tuple[Positive, Positive] = (6.25, 6.25)
+    spacing_m: tuple[Length, Length] = (6.25, 6.25)
     """Spacing of the wave grid along x and z."""
     depth_m: tuple[Finite, Finite] = (0.0, 2046.0)
     """Top and bottom of the wave model [m]."""
@@ -40,13 +40,13 @@ class SeismicTable(Table):
     """What records: the shot points near the surface by reciprocity, or the receivers of a surface survey."""
     receiver_depth_m: NonNegative = 12.5
     """Their depth."""
-    peak_frequency_Hz: Positive = 15.0  # noqa: N815
+    peak_frequency_Hz: Annotated[float, Field(ge=0.01, le=10_000)] = 15.0  # noqa: N815
     """Peak frequency of the Ricker wavelet."""
-    record_length_s: Positive = 1.8
+    record_length_s: Annotated[float, Field(gt=0, le=200)] = 1.8
     """Length of a record."""
-    sampling_interval_s: Positive = 0.004
+    sampling_interval_s: Annotated[float, Field(gt=0, le=0.1)] = 0.004
     """Sampling of the records."""
-    snr_dB: Finite = 28.0  # noqa: N815
+    snr_dB: Annotated[float, Field(ge=-60, le=200)] = 28.0  # noqa: N815
     """Signal-to-noise ratio of the records: ‖noise‖ = ‖data‖ 10^(−SNR/20)."""
     encoded_shots: Count | None = None
     """Number of simultaneous-source shots that the sources are encoded into; left out: none, one shot a source."""
@@ -56,13 +56,13 @@ class SeismicTable(Table):
     """Thickness of the absorbing layer."""
     free_surface: bool = False
     """Whether the top of the wave model is the free sea surface instead of absorbing."""
-    memory_GB: Positive | None = None  # noqa: N815
+    memory_GB: Annotated[float, Field(gt=0, le=1e5)] | None = None  # noqa: N815
     """Most memory for background wavefields in every wave process; left out: all are stored."""
     position_std_m: NonNegative = 0.0
     """Repeatability: displacement of every source and receiver between the surveys, along x."""
     shot_amplitude_std: NonNegative = 0.0
     """Repeatability: relative strength of every shot."""
-    shot_delay_std_s: NonNegative = 0.0
+    shot_delay_std_s: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Repeatability: time of every shot."""
     smoothing_m: Positive = 60.0
     """Standard deviation of the Gaussian that smooths the baseline slowness for imaging."""
@@ -76,11 +76,11 @@ class SeismicTable(Table):
     """How brine and CO2 share the pores."""
     brie_exponent: Annotated[float, Field(ge=1, le=40)] = 3.0
     """Exponent of Brie's law."""
-    mineral_modulus_GPa: Positive = 50.0  # noqa: N815
+    mineral_modulus_GPa: Annotated[float, Field(gt=0, le=1000)] = 50.0  # noqa: N815
     """Bulk modulus of the mineral."""
-    brine_modulus_GPa: Positive = 2.735  # noqa: N815
+    brine_modulus_GPa: Annotated[float, Field(gt=0, le=1000)] = 2.735  # noqa: N815
     """Bulk modulus of brine."""
-    co2_modulus_GPa: Positive = 0.125  # noqa: N815
+    co2_modulus_GPa: Annotated[float, Field(gt=0, le=1000)] = 0.125  # noqa: N815
     """Bulk modulus of CO2."""
     pressure_effect: Literal["none", "hertz_mindlin", "linear"] = "none"
     """What pore pressure does to the rock: nothing, to its frame's moduli (``"hertz_mindlin"``), to v_p (``"linear"``)."""
@@ -95,7 +95,7 @@ class WellsTable(Table):
 
     x_m: Annotated[tuple[Finite, ...], Field(min_length=1)] = (1900.0,)
     """Positions."""
-    saturation_std: Positive = 0.02
+    saturation_std: Annotated[float, Field(gt=0, le=1)] = 0.02
     """Standard deviation of the saturation's noise."""
-    pressure_std_bar: Positive = 0.5
+    pressure_std_bar: Annotated[float, Field(gt=0, le=1000)] = 0.5
     """Standard deviation of the pressure's noise."""

@@ -2,7 +2,6 @@ r"""A whole study, the checks between its tables, and its file."""
 
 from __future__ import annotations
 
-import json
 import tomllib
 from itertools import pairwise
 from pathlib import Path
@@ -12,8 +11,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from seisflow.config.base import Table
 from seisflow.config.data import SeismicTable, SurveysTable, WellsTable
+from seisflow.config.faults import first_fault
 from seisflow.config.methods import EnkfTable, EnsembleTable, FlowTable, Method
 from seisflow.config.model import FluidsTable, GeologyTable, GridTable, InjectionTable, SolverTable
+from seisflow.config.template import commented, plain
 from seisflow.errors import InputError
 from seisflow.units import DAY
 
@@ -85,6 +86,10 @@ class Study(Table):
             )
         if len(set(self.methods)) != len(self.methods):
             raise InputError("methods", self.methods, "name every method once")
+        if "flow" in self.methods and self.ensemble.members < 8:
+            raise InputError(
+                "ensemble.members", self.ensemble.members, 'the method "flow" needs at least 8 members to learn from'
+            )
         if len(set(self.surveys.modalities)) != len(self.surveys.modalities):
             raise InputError("surveys.modalities", self.surveys.modalities, "name every modality once")
         low, high = self.seismic.depth_m
@@ -94,6 +99,10 @@ class Study(Table):
                     "seismic.depth_m",
                     (low, high),
                     f"the wave model must contain the flow grid, {top:g} to {bottom:g} m",
+                )
+            if self.seismic.free_surface and low != 0:
+                raise InputError(
+                    "seismic.free_surface", True, f"the sea surface is at depth 0, seismic.depth_m begins at {low:g} m"
                 )
             for key in ("source_depth_m", "receiver_depth_m"):
                 depth = getattr(self.seismic, key)
@@ -118,16 +127,24 @@ class Study(Table):
         try:
             return Study.model_validate(values)
         except ValidationError as error:
-            raise _first_fault(error) from error
+            raise first_fault(error, Study) from error
 
-    def to_toml(self) -> str:
-        """The study as a TOML file that :func:`load_study` reads back to the same study."""
-        tables = self.model_dump(exclude_none=True)
-        lines = [f"{key} = {_toml(value)}" for key, value in tables.items() if not isinstance(value, dict)]
-        for key, table in tables.items():
-            if isinstance(table, dict):
-                lines += ["", f"[{key}]", *(f"{name} = {_toml(value)}" for name, value in table.items())]
-        return "\n".join(lines) + "\n"
+    def to_toml(self, comments: bool = False) -> str:
+        """The study as a TOML file that :func:`load_study` reads back to the same study.
+
+        Parameters
+        ----------
+        comments
+            Write above every key what it means and what it may be.
+        """
+        return commented(self) if comments else plain(self)
+
+    def save(self, file: str | Path, comments: bool = False) -> Path:
+        """Write :meth:`to_toml` to a file, which is replaced only when the new one is complete."""
+        path = Path(file)
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_text(self.to_toml(comments), encoding="utf-8")
+        return partial.replace(path)
 
     def changed(self, **tables: Any) -> Study:
         """A copy with some keys changed: ``changed(seed=3, ensemble={"members": 16})``."""
@@ -135,31 +152,6 @@ class Study(Table):
         for key, value in tables.items():
             values[key] = {**values[key], **value} if isinstance(value, dict) else value
         return Study.from_dict(values)
-
-
-def _toml(value: Any) -> str:
-    """A scalar or a list in TOML; JSON's spelling of these is TOML's too."""
-    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
-
-
-def _first_fault(error: ValidationError) -> InputError:
-    """The first fault of a study as an :class:`InputError` with the path of its key."""
-    faults = error.errors()
-    fault = faults[0]
-    path = ".".join(str(part) for part in fault["loc"])
-    inner = fault.get("ctx", {}).get("error")
-    if isinstance(inner, InputError):
-        return inner
-    if fault["type"] == "extra_forbidden":
-        table: Any = Study
-        for part in fault["loc"][:-1]:
-            field = getattr(table, "model_fields", {}).get(str(part))
-            table = field.annotation if field is not None else None
-        known = ", ".join(sorted(getattr(table, "model_fields", {})))
-        return InputError(path, fault["input"], f"unknown key; the keys here are: {known}")
-    more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
-    message = fault["msg"][0].lower() + fault["msg"][1:]
-    return InputError(path, fault["input"], f"{message}{more}")
 
 
 def load_study(file: str | Path) -> Study:
