@@ -1,4 +1,4 @@
-r"""From a study file to the objects of a run: grid, prior, dynamics, observation, scenario, analyses."""
+r"""From a study file to the objects of a run: grid, prior, dynamics, observation, scenario."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seisflow.analysis.base import Analysis
-from seisflow.analysis.enkf import EnKF
-from seisflow.analysis.open_loop import OpenLoop
 from seisflow.config import Study
 from seisflow.data import Section, load_section
 from seisflow.dynamics.julia import JuliaEngine
@@ -44,7 +40,7 @@ from seisflow.seeds import integer_seed
 from seisflow.twin import Scenario
 from seisflow.units import BAR, DAY, MILLIDARCY
 
-__all__ = ["Parts", "build", "build_analysis", "check_study"]
+__all__ = ["Parts", "build", "check_study"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,36 +267,6 @@ def build(study: Study, workers: int | None = None) -> Iterator[Parts]:
         )
         velocity = average(section.velocity, section.grid, grid)
         yield Parts(scenario, dynamics, velocity, initial_pressure, 1 - study.fluids.brine_residual)
-
-
-def build_analysis(study: Study, method: str, parts: Parts) -> Analysis:
-    """The analysis of a name in ``study.methods``."""
-    if method == "open_loop":
-        return OpenLoop()
-    if method == "enkf":
-        return EnKF(inflation=study.enkf.inflation, bounds={"saturation": (0.0, parts.highest_saturation)})
-    if method == "flow":
-        return _flow(study, parts)
-    raise InputError("methods", method, "choose open_loop, enkf or flow")
-
-
-def _flow(study: Study, parts: Parts) -> Analysis:
-    from seisflow.analysis.flow import FlowAnalysis, GlowOptions, TrainingOptions  # imports torch
-    from seisflow.flows.transform import LevelSetSaturation, Relative, StateTransform
-
-    f = study.flow
-    sizes: dict[str, Any] = {"scales": f.scales, "steps": f.steps, "hidden": f.hidden}
-    training: dict[str, Any] = {"epochs": f.epochs, "batch": f.batch_size, "learning_rate": f.learning_rate}
-    given = {name: value for name, value in training.items() if value is not None}
-    saturation = LevelSetSaturation(residual_brine=study.fluids.brine_residual)
-    return FlowAnalysis(
-        parts.scenario.observation.channels,
-        StateTransform({"saturation": saturation, "pressure": Relative(parts.initial_pressure)}),
-        sampling=f.update,
-        glow=GlowOptions(**{name: value for name, value in sizes.items() if value is not None}),
-        glow_training=TrainingOptions(**given) if given else None,
-        threads=f.threads,
-    )
 
 
 def check_study(study: Study) -> dict[str, str]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from seisflow import plotting
-from seisflow.build import build, build_analysis
+from seisflow.build import build
+from seisflow.build_analysis import build_analysis
 from seisflow.config import Study, load_study
 from seisflow.cycle import Step, assimilate
 from seisflow.display import Display

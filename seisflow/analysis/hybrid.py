@@ -17,7 +17,7 @@ from scipy.linalg import cho_factor, cho_solve
 from seisflow.analysis.adjustments import Adjustment, mixing
 from seisflow.analysis.base import Analysis, Progress
 from seisflow.analysis.ensemble_space import transformed
-from seisflow.analysis.static_covariance import StaticCovariance
+from seisflow.analysis.static_covariance import Background, background_at
 from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
@@ -36,14 +36,14 @@ class HybridEnKF(Analysis):
     Parameters
     ----------
     covariance
-        B, with its image in data space.
+        B, with its image in data space; or a function that gives the one of a forecast.
     static_share
         β in [0, 1]: 0 is the EnKF, 1 an ensemble of 3D-Var analyses.
     fields, adjustments, bounds
         As for :class:`~seisflow.analysis.etkf.ETKF`.
     """
 
-    covariance: StaticCovariance
+    covariance: Background
     static_share: float = 0.5
     fields: tuple[str, ...] | None = None
     adjustments: tuple[Adjustment, ...] = ()
@@ -64,12 +64,13 @@ class HybridEnKF(Analysis):
         progress: Progress | None = None,
     ) -> Posterior:
         M, data = forecast.size, predicted.names
+        static_part = background_at(self.covariance, forecast)
         if M < 2:
             raise InputError("forecast.size", M, "a Kalman gain needs at least two members")
         fields = forecast.names if self.fields is None else self.fields
         own, static = np.sqrt((1 - self.static_share) / (M - 1)), np.sqrt(self.static_share)
         HX = predicted.pack()
-        G = np.concatenate([own * (HX - HX.mean(axis=0)), static * self.covariance.image(data)])
+        G = np.concatenate([own * (HX - HX.mean(axis=0)), static * static_part.image(data)])
         innovations = noise.sample(M, generator)
         innovations += observed.pack(data) - innovations.mean(axis=0) - HX
 
@@ -79,7 +80,7 @@ class HybridEnKF(Analysis):
         mix = np.eye(M) + own * (weights[:, :M] - weights[:, :M].mean(axis=1, keepdims=True))
         analysed = transformed(forecast, mix, fields)
         X = analysed.pack(fields)
-        X += static * weights[:, M:] @ self.covariance.states.pack(fields)
+        X += static * weights[:, M:] @ static_part.states.pack(fields)
         return Posterior(
             transformed(forecast.unpack(X, fields), mixing(self.adjustments, M, generator), fields, self.bounds)
         )

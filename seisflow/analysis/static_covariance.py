@@ -11,7 +11,7 @@ which is the Kalman update with B, for a linear H, without a matrix of state or 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 
-__all__ = ["StaticCovariance", "control_posterior", "recentred_draws"]
+__all__ = ["Background", "StaticCovariance", "background_at", "control_posterior", "recentred_draws"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +79,15 @@ class StaticCovariance:
         if self.data is None:
             raise InputError("covariance.data", None, "give the static covariance with its image in data space")
         return self.data.pack(names)
+
+
+Background = StaticCovariance | Callable[[Ensemble], StaticCovariance]
+"""A static covariance, or what gives the one of a forecast's time (:class:`~seisflow.climatology.StudyClimatology`)."""
+
+
+def background_at(background: Background, forecast: Ensemble) -> StaticCovariance:
+    """The static covariance at the time of a forecast."""
+    return background if isinstance(background, StaticCovariance) else background(forecast)
 
 
 def _filled(like: Ensemble, matrix: NDArray) -> Ensemble:

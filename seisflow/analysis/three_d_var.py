@@ -12,14 +12,14 @@ Gaussian with J's curvature, re-centred; a single member is the minimiser. Loren
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.analysis.base import Analysis, Progress
-from seisflow.analysis.static_covariance import StaticCovariance, control_posterior, recentred_draws
+from seisflow.analysis.static_covariance import Background, background_at, control_posterior, recentred_draws
 from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
@@ -41,7 +41,7 @@ class ThreeDVar(Analysis):
     Parameters
     ----------
     covariance
-        B; with its image in data space unless ``operator`` is given.
+        B; with its image in data space unless ``operator`` is given; or a function that gives the one of a forecast.
     operator
         State ensemble → noise-free data, for a nonlinear H, differentiated along F's rows by central differences. None: H is
         linear, and the static covariance's image is its derivative.
@@ -49,12 +49,15 @@ class ThreeDVar(Analysis):
         Gauss–Newton steps at most, with an operator.
     increment
         Size of the differences, in units of F's rows.
+    bounds
+        Field → (lowest, highest) physical value, applied after the update.
     """
 
-    covariance: StaticCovariance
+    covariance: Background
     operator: Callable[[Ensemble], Ensemble] | None = None
     iterations: int = 10
     increment: float = 1e-4
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     name: str = "three_d_var"
 
     def __post_init__(self) -> None:
@@ -70,11 +73,12 @@ class ThreeDVar(Analysis):
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
-        fields, data = self.covariance.states.names, predicted.names
-        F, background = self.covariance.states.pack(), forecast.pack(fields).mean(axis=0)
+        covariance = background_at(self.covariance, forecast)
+        fields, data = covariance.states.names, predicted.names
+        F, background = covariance.states.pack(), forecast.pack(fields).mean(axis=0)
         y = observed.pack(data)[0]
         if self.operator is None:
-            G = self.covariance.image(data)
+            G = covariance.image(data)
             w, factor = control_posterior(G, y - predicted.pack().mean(axis=0), noise)
             steps = 1
         else:
@@ -86,9 +90,9 @@ class ThreeDVar(Analysis):
                 self.iterations,
             )
         controls = w + recentred_draws(factor, forecast.size, generator)
-        return Posterior(
-            forecast.unpack(background + controls @ F, fields), {"iterations": steps}, {"mean": background + w @ F}
-        )
+        analysed = forecast.unpack(background + controls @ F, fields)
+        limited = {name: np.clip(analysed[name], *limits) for name, limits in self.bounds.items()}
+        return Posterior(analysed.replace(**limited), {"iterations": steps}, {"mean": background + w @ F})
 
     def _differences(
         self, x: NDArray, F: NDArray, like: Ensemble, fields: tuple[str, ...], data: tuple[str, ...]

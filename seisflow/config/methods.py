@@ -6,12 +6,47 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from seisflow.config.base import Count, Positive, Share, Table
+from seisflow.config.base import Count, NonNegative, Positive, Share, Table
 
-__all__ = ["EnkfTable", "EnsembleTable", "FlowTable", "Method"]
+__all__ = [
+    "DenkfTable",
+    "EnkfTable",
+    "EnsembleTable",
+    "EnsembleTransformTable",
+    "EsMdaTable",
+    "EtkfTable",
+    "FlowTable",
+    "HybridTable",
+    "ImplicitEqualWeightsTable",
+    "LetkfTable",
+    "LocalizedEnkfTable",
+    "Method",
+    "ParticleFilterTable",
+    "ParticleFlowTable",
+    "ProposalTable",
+    "ThreeDVarTable",
+]
 
-Method = Literal["open_loop", "enkf", "flow"]
+Method = Literal[
+    "open_loop",
+    "enkf",
+    "etkf",
+    "denkf",
+    "letkf",
+    "localized_enkf",
+    "es_mda",
+    "hybrid",
+    "three_d_var",
+    "particle_filter",
+    "ensemble_transform",
+    "implicit_equal_weights",
+    "particle_flow",
+    "proposal",
+    "flow",
+]
 """Names of the analyses that a study file can ask for."""
+
+Inflation = Annotated[float, Field(ge=1, allow_inf_nan=False)]
 
 
 class EnsembleTable(Table):
@@ -28,8 +63,122 @@ class EnsembleTable(Table):
 class EnkfTable(Table):
     """Stochastic ensemble Kalman filter."""
 
-    inflation: Annotated[float, Field(ge=1)] = 1.0
+    inflation: Inflation = 1.0
     """Factor on the analysis anomalies."""
+
+
+class EtkfTable(Table):
+    """Ensemble transform Kalman filter (symmetric square root)."""
+
+    inflation: Inflation = 1.0
+    """Factor on the analysis anomalies."""
+    rotation: bool = True
+    """Whether the anomalies are rotated at random, their mean and covariance kept."""
+
+
+class DenkfTable(Table):
+    """Deterministic ensemble Kalman filter."""
+
+    inflation: Inflation = 1.0
+    """Factor on the analysis anomalies."""
+
+
+class LetkfTable(Table):
+    """Local ensemble transform Kalman filter: image and log samples act around their place."""
+
+    radius_m: tuple[Positive, Positive] = (300.0, 150.0)
+    """Distance in x and in z at which the taper of the data is about exp(−½)."""
+    inflation: Inflation = 1.0
+    """Factor on the analysis anomalies."""
+
+
+class LocalizedEnkfTable(Table):
+    """Stochastic ensemble Kalman filter with tapered covariances."""
+
+    radius_m: tuple[Positive, Positive] = (300.0, 150.0)
+    """Distance in x and in z at which the taper of the covariances is about exp(−½)."""
+    inflation: Inflation = 1.0
+    """Factor on the analysis anomalies."""
+
+
+class EsMdaTable(Table):
+    """Ensemble smoother with multiple data assimilation of the state at the survey."""
+
+    steps: Count = 4
+    """Number of steps N, each with N R for noise; all but the first predict the data anew."""
+    inflation: Inflation = 1.0
+    """Factor on the anomalies after the last step."""
+
+
+class HybridTable(Table):
+    """Stochastic ensemble Kalman filter with a share of the prior's covariance."""
+
+    static_share: Share = 0.5
+    """Share β of the static covariance, that of an open loop of its own."""
+    static_members: Annotated[int, Field(ge=2)] = 32
+    """Size of that open loop; its data are predicted, too."""
+    inflation: Inflation = 1.0
+    """Factor on the analysis anomalies."""
+
+
+class ThreeDVarTable(Table):
+    """Three-dimensional variational analysis under the prior's covariance."""
+
+    static_members: Annotated[int, Field(ge=2)] = 32
+    """Size of the open loop whose covariance is B; its data are predicted, too."""
+    scale: Positive = 1.0
+    """Factor on B."""
+
+
+class ParticleFilterTable(Table):
+    """Bootstrap particle filter with systematic resampling at every survey."""
+
+    jitter: NonNegative = 0.0
+    """Factor on the bandwidth M^(−1/(n+4)) by which copies are told apart; 0 for none."""
+
+
+class EnsembleTransformTable(Table):
+    """Ensemble transform particle filter; needs the extra ``transport``."""
+
+    entropy: NonNegative = 0.0
+    """ε of the transport plan in units of the mean cost; 0 for the exact plan."""
+    second_order: bool = True
+    """Whether the covariance is corrected to that of the weights."""
+    rejuvenation: NonNegative = 0.0
+    """Share of the forecast anomalies that is mixed in at random."""
+
+
+class ImplicitEqualWeightsTable(Table):
+    """Implicit equal-weights particle filter on a forecast that is a mixture of Gaussian kernels."""
+
+    kernel_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Share of the forecast covariance that is in the kernels; the rest is the spread of their centres."""
+    two_stage: bool = True
+    """Whether a second draw keeps the size of the spread."""
+
+
+class ParticleFlowTable(Table):
+    """Particle flow filter with a localised prior covariance."""
+
+    radius_m: tuple[Positive, Positive] = (100.0, 50.0)
+    """Distance in x and in z at which the taper of the prior covariance is about exp(−½)."""
+    kernel: Literal["matrix", "scalar"] = "matrix"
+    """Kernel of every variable alone, or of all together."""
+    iterations: Count = 100
+    """Euler steps at most."""
+
+
+class ProposalTable(Table):
+    """Particle filter whose proposal is a flow learned on the leading components of state and data."""
+
+    components: Count = 8
+    """Leading components of the state."""
+    draws: Count = 1
+    """Draws a member; the data of every draw are predicted."""
+    jitter: NonNegative = 0.0
+    """Factor on the bandwidth by which copies are told apart."""
+    epochs: Count = 200
+    """Most passes over the training members."""
 
 
 class FlowTable(Table):

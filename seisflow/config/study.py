@@ -12,7 +12,24 @@ from pydantic import Field, ValidationError, model_validator
 from seisflow.config.base import Table
 from seisflow.config.data import SeismicTable, SurveysTable, WellsTable
 from seisflow.config.faults import first_fault
-from seisflow.config.methods import EnkfTable, EnsembleTable, FlowTable, Method
+from seisflow.config.methods import (
+    DenkfTable,
+    EnkfTable,
+    EnsembleTable,
+    EnsembleTransformTable,
+    EsMdaTable,
+    EtkfTable,
+    FlowTable,
+    HybridTable,
+    ImplicitEqualWeightsTable,
+    LetkfTable,
+    LocalizedEnkfTable,
+    Method,
+    ParticleFilterTable,
+    ParticleFlowTable,
+    ProposalTable,
+    ThreeDVarTable,
+)
 from seisflow.config.model import FluidsTable, GeologyTable, GridTable, InjectionTable, SolverTable
 from seisflow.config.template import commented, plain
 from seisflow.errors import InputError
@@ -46,6 +63,18 @@ class Study(Table):
     wells: WellsTable = WellsTable()
     ensemble: EnsembleTable = EnsembleTable()
     enkf: EnkfTable = EnkfTable()
+    etkf: EtkfTable = EtkfTable()
+    denkf: DenkfTable = DenkfTable()
+    letkf: LetkfTable = LetkfTable()
+    localized_enkf: LocalizedEnkfTable = LocalizedEnkfTable()
+    es_mda: EsMdaTable = EsMdaTable()
+    hybrid: HybridTable = HybridTable()
+    three_d_var: ThreeDVarTable = ThreeDVarTable()
+    particle_filter: ParticleFilterTable = ParticleFilterTable()
+    ensemble_transform: EnsembleTransformTable = EnsembleTransformTable()
+    implicit_equal_weights: ImplicitEqualWeightsTable = ImplicitEqualWeightsTable()
+    particle_flow: ParticleFlowTable = ParticleFlowTable()
+    proposal: ProposalTable = ProposalTable()
     flow: FlowTable = FlowTable()
 
     @model_validator(mode="after")
