@@ -59,10 +59,10 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
 """Label → name in study files and what of its table differs from the defaults, as tuned (``--tune``)."""
 
 CANDIDATES: list[tuple[str, dict[str, Any]]] = [
-    *(("enkf", {"inflation": v}) for v in (1.0, 1.5, 2.0, 3.0, 5.0, 8.0)),
+    *(("enkf", {"inflation": v}) for v in (1.0, 2.0, 3.0, 5.0, 8.0, 12.0)),
     *(
         ("localized_enkf", {"radius_m": (r, r / 2), "inflation": v})
-        for r in (50.0, 100.0, 200.0, 400.0)
+        for r in (25.0, 50.0, 100.0, 200.0, 400.0)
         for v in (1.0, 1.2, 1.5)
     ),
     *(("particle_filter", {"jitter": v}) for v in (0.0, 0.3, 1.0)),

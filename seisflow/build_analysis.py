@@ -35,6 +35,7 @@ from seisflow.errors import InputError
 
 if TYPE_CHECKING:
     from seisflow.build import Parts
+    from seisflow.flows.transform import StateTransform
 
 __all__ = ["build_analysis"]
 
@@ -150,18 +151,42 @@ def _particle_flow(study: Study, parts: Parts) -> Analysis:
     )
 
 
+def _proposal(study: Study, parts: Parts) -> Analysis:
+    from seisflow.analysis.components import OnComponents
+    from seisflow.analysis.proposal_particle import ProposalParticleFilter
+    from seisflow.analysis.vector_flow import LearnedFlow  # imports torch
+    from seisflow.flows.train import TrainingOptions
+
+    table = study.proposal
+    learned = LearnedFlow(training=TrainingOptions(epochs=table.epochs, batch=25, learning_rate=2e-3, patience=50))
+    return OnComponents(
+        lambda operator: ProposalParticleFilter(
+            learned.proposal, learned.prior, operator, draws=table.draws, jitter=table.jitter
+        ),
+        parts.scenario.observation.predict,
+        _transform(study, parts),
+        table.components,
+        name="proposal",
+    )
+
+
+def _transform(study: Study, parts: Parts) -> StateTransform:
+    from seisflow.flows.transform import LevelSetSaturation, Relative, StateTransform
+
+    saturation = LevelSetSaturation(residual_brine=study.fluids.brine_residual)
+    return StateTransform({"saturation": saturation, "pressure": Relative(parts.initial_pressure)})
+
+
 def _flow(study: Study, parts: Parts) -> Analysis:
     from seisflow.analysis.flow import FlowAnalysis, GlowOptions, TrainingOptions  # imports torch
-    from seisflow.flows.transform import LevelSetSaturation, Relative, StateTransform
 
     f = study.flow
     sizes: dict[str, Any] = {"scales": f.scales, "steps": f.steps, "hidden": f.hidden}
     training: dict[str, Any] = {"epochs": f.epochs, "batch": f.batch_size, "learning_rate": f.learning_rate}
     given = {name: value for name, value in training.items() if value is not None}
-    saturation = LevelSetSaturation(residual_brine=study.fluids.brine_residual)
     return FlowAnalysis(
         parts.scenario.observation.channels,
-        StateTransform({"saturation": saturation, "pressure": Relative(parts.initial_pressure)}),
+        _transform(study, parts),
         sampling=f.update,
         glow=GlowOptions(**{name: value for name, value in sizes.items() if value is not None}),
         glow_training=TrainingOptions(**given) if given else None,
@@ -183,6 +208,7 @@ BUILDERS: Mapping[str, Callable[[Study, Parts], Analysis]] = {
     "ensemble_transform": _ensemble_transform,
     "implicit_equal_weights": _implicit_equal_weights,
     "particle_flow": _particle_flow,
+    "proposal": _proposal,
     "flow": _flow,
 }
 """Name → how its analysis is built."""
