@@ -40,7 +40,7 @@ from seisflow.seeds import integer_seed
 from seisflow.twin import Scenario
 from seisflow.units import BAR, DAY, MILLIDARCY
 
-__all__ = ["Parts", "build", "check_study"]
+__all__ = ["Parts", "build"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,33 +267,3 @@ def build(study: Study, workers: int | None = None) -> Iterator[Parts]:
         )
         velocity = average(section.velocity, section.grid, grid)
         yield Parts(scenario, dynamics, velocity, initial_pressure, 1 - study.fluids.brine_residual)
-
-
-def check_study(study: Study) -> dict[str, str]:
-    """Build everything that can be built without starting an engine, and say how large the study is.
-
-    Returns
-    -------
-    dict
-        Name → fact, for a terminal.
-    """
-    grid = study.grid.build()
-    facts = {
-        "study": f"{study.name}, seed {study.seed}, methods {', '.join(study.methods)}",
-        "flow grid": f"{' × '.join(map(str, grid.shape))} cells of {' × '.join(f'{h:g}' for h in grid.spacing)} m",
-        "ensemble": f"{study.ensemble.members} members, {len(study.surveys.days)} surveys",
-    }
-    with build(study, workers=1) as parts:
-        observation = parts.scenario.observation
-        for part in observation.parts if isinstance(observation, Joint) else ():
-            if isinstance(part, Seismic):
-                nodes = " × ".join(map(str, part.wave_grid.shape))
-                spacing = " × ".join(f"{h:g}" for h in part.wave_grid.spacing)
-                kind = "encoded shots" if study.seismic.encoded_shots else "shots"
-                facts["waves"] = f"{nodes} nodes of {spacing} m, {part.encoding.n_experiments} {kind} a member"
-    chains = len(study.methods)
-    runs = study.ensemble.members * (1 + chains * (len(study.surveys.days) - 1))
-    facts["flow simulations"] = f"{runs} member intervals in {chains} chains"
-    stored = study.ensemble.members * grid.size * len(study.surveys.days) * chains * (2 * 2 + 1) * 8 / 1e9
-    facts["disk, at most"] = f"{stored:.2g} GB"
-    return facts

@@ -5,3 +5,14 @@ import pytest
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20261121)
+
+
+@pytest.fixture(scope="session")
+def finished_tiny(tmp_path_factory):
+    """Folder and summary of one finished run of the tiny study; shared by all tests, so nobody writes into it."""
+    from seisflow.config import Study
+    from seisflow.runner import run_study
+    from tests.tiny import TINY
+
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    return folder, run_study(Study.from_dict(TINY), folder, workers=2)

@@ -14,26 +14,7 @@ from seisflow.config import Study
 from seisflow.errors import InputError
 from seisflow.runner import run_study
 from seisflow.store import Store
-
-# 20 × 18 cells and 9 members on purpose: neither is divisible by the network's squeezes or batches.
-TINY = {
-    "name": "tiny",
-    "seed": 5,
-    "grid": {"shape": [20, 18], "spacing_m": [160.0, 85.0]},
-    "solver": {"max_step_days": 60.0},
-    "surveys": {"days": [300.0, 600.0]},
-    "seismic": {
-        "spacing_m": [32.0, 32.0],
-        "peak_frequency_Hz": 6.0,
-        "sources": 4,
-        "receivers": 24,
-        "encoded_shots": 2,
-        "absorbing_cells": 20,
-        "noise_images": 8,
-    },
-    "ensemble": {"members": 9},
-    "flow": {"epochs": 2, "steps": 2, "hidden": 8},
-}
+from tests.tiny import TINY
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +23,8 @@ def study():
 
 
 @pytest.fixture(scope="module")
-def finished(study, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs") / "first"
-    return folder, run_study(study, folder, workers=2)
+def finished(finished_tiny):
+    return finished_tiny
 
 
 def arrays(folder: Path) -> dict[str, np.ndarray]:
@@ -161,11 +141,3 @@ def test_that_a_bad_study_gives_one_clear_error_on_the_command_line(text, says, 
     assert says in message
     assert "Traceback" not in message
     assert not (tmp_path / "run").exists()
-
-
-def test_that_validate_says_how_large_a_study_is():
-    result = cli("validate", Path(__file__).parents[1] / "examples" / "compass.toml")
-    assert result.exit_code == 0, result.output
-    assert "512 × 256 cells" in result.output
-    assert "128 members, 4 surveys" in result.output
-    assert "the study is valid" in result.output

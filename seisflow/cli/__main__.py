@@ -1,0 +1,5 @@
+"""``python -m seisflow.cli``."""
+
+from seisflow.cli.app import app
+
+app()

@@ -1,0 +1,23 @@
+r"""The commands, gathered."""
+
+from __future__ import annotations
+
+import typer
+
+import seisflow
+from seisflow.cli.about import doctor, keys, version
+from seisflow.cli.init import init
+from seisflow.cli.run import run
+from seisflow.cli.validate import validate
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help=seisflow.__doc__,
+)
+for command in (init, validate, run, doctor, keys, version):
+    app.command()(command)

@@ -1,0 +1,46 @@
+r"""The scores and the seconds of a run as two tables on the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+from seisflow.cli.console import console
+from seisflow.plotting import LABELS
+
+__all__ = ["print_summary"]
+
+
+def print_summary(summary: dict[str, Any]) -> None:
+    """The scores at every survey, and the seconds of every stage."""
+    table = Table(title=f"{summary['name']}, seed {summary['seed']}, {summary['members']} members: saturation")
+    for heading in ("survey", "method", "RMSE", "SSIM", "CRPS", "90 % coverage", "plume-mass error"):
+        table.add_column(heading, justify="left" if heading in ("survey", "method") else "right")
+    for k, day in enumerate(summary["survey_days"]):
+        for row, (name, steps) in enumerate(summary["scores"].items()):
+            if k >= len(steps):
+                continue
+            s = steps[k]
+            table.add_row(
+                f"{k + 1} (day {day:g})" if row == 0 else "",
+                LABELS[name],
+                f"{s['rmse']:.4f}",
+                f"{s['ssim']:.3f}",
+                f"{s['crps']:.5f}",
+                f"{s['coverage_90']:.2f}",
+                f"{s['mass_error']:+.1%}",
+            )
+        table.add_section()
+    if table.row_count:
+        console.print(table)
+    cost = Table(
+        title="seconds per stage, all surveys (the first survey's forecast and data are shared by the methods)"
+    )
+    stages = ("forecast", "predicted", "posterior")
+    for heading in ("method", "two-phase flow", "waves and images", "training and analysis"):
+        cost.add_column(heading, justify="left" if heading == "method" else "right")
+    for name, seconds in summary["stage_seconds"].items():
+        cost.add_row(LABELS[name], *(f"{seconds[stage]:.1f}" for stage in stages))
+    console.print(cost)
+    console.print(f"seconds in all: {summary['seconds']['in all']:.0f}", highlight=False)
