@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -40,7 +41,7 @@ from seisflow.seeds import integer_seed
 from seisflow.twin import Scenario
 from seisflow.units import BAR, DAY, MILLIDARCY
 
-__all__ = ["Parts", "build"]
+__all__ = ["Parts", "build", "initial_pressure"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +137,13 @@ def _dynamics(study: Study, grid: Grid, engine: JuliaEngine) -> TwoPhaseFlow:
     )
 
 
+def initial_pressure(study: Study) -> NDArray[np.float64]:
+    """Pressure before injection on the flow grid [Pa]; no engine is started, and the section is not read."""
+    grid = study.grid.build()
+    with JuliaEngine(threads=1) as engine:
+        return _dynamics(study, grid, engine).initial_state(1)["pressure"][0]
+
+
 def _wave_grid(study: Study, grid: Grid) -> Grid:
     """The wave grid: as wide as the flow grid, over the depths of the study, with spacings that divide both."""
     (left, right), (top, bottom) = grid.extent[0], study.seismic.depth_m
@@ -146,7 +154,13 @@ def _wave_grid(study: Study, grid: Grid) -> Grid:
 
 
 def _seismic(
-    study: Study, section: Section, grid: Grid, fluids: Fluids, initial_pressure: NDArray, workers: int
+    study: Study,
+    section: Section,
+    grid: Grid,
+    fluids: Fluids,
+    initial_pressure: NDArray,
+    workers: int,
+    executor: Executor | None,
 ) -> Seismic:
     s = study.seismic
     wave_grid = _wave_grid(study, grid)
@@ -201,11 +215,12 @@ def _seismic(
         free_surface=s.free_surface,
         memory=None if s.memory_GB is None else s.memory_GB * 1e9,
         workers=workers,
+        executor=executor,
     )
 
 
 @contextmanager
-def build(study: Study, workers: int | None = None) -> Iterator[Parts]:
+def build(study: Study, workers: int | None = None, executor: Executor | None = None) -> Iterator[Parts]:
     """Build a study's objects; Julia and the wave processes end with the context.
 
     Parameters
@@ -214,6 +229,8 @@ def build(study: Study, workers: int | None = None) -> Iterator[Parts]:
         The study.
     workers
         Processes for waves and threads for flow; default: all cores.
+    executor
+        Where waves are simulated instead, and blocks of members are sent; the flow then takes one thread a process.
 
     Raises
     ------
@@ -227,7 +244,7 @@ def build(study: Study, workers: int | None = None) -> Iterator[Parts]:
     section = load_section(study.geology.section)
     prior = _prior(study, section, grid)
     with ExitStack() as stack:
-        engine = stack.enter_context(JuliaEngine(threads=workers))
+        engine = stack.enter_context(JuliaEngine(threads=1 if executor is not None else workers))
         dynamics = _dynamics(study, grid, engine)
         initial_pressure = dynamics.initial_state(1)["pressure"][0]
         observations: list[Observation] = []
@@ -242,6 +259,7 @@ def build(study: Study, workers: int | None = None) -> Iterator[Parts]:
                             dynamics.fluids,
                             initial_pressure,
                             min(workers, study.ensemble.members),
+                            executor,
                         )
                     )
                 )

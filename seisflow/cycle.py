@@ -11,11 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from seisflow.analysis.base import Analysis
+from seisflow.draft import Draft
 from seisflow.ensemble import Ensemble
+from seisflow.executors import Crew
+from seisflow.recorder import Memory, Recorder, Stage
 from seisflow.seeds import generator
-from seisflow.store import Memory, Recorder, Stage
+from seisflow.stages import forecast, predict
 from seisflow.twin import Scenario
 
 __all__ = ["Step", "assimilate"]
@@ -38,6 +42,7 @@ def assimilate(
     analysis: Analysis,
     recorder: Recorder | None = None,
     progress: Progress | None = None,
+    crew: Crew | None = None,
 ) -> list[Step]:
     """Follow the state through all surveys with one analysis.
 
@@ -54,6 +59,8 @@ def assimilate(
         survey's forecast and predicted data, which do not depend on them.
     progress
         Called as ``progress(what, done, total)``.
+    crew
+        Who computes members; default: this process.
 
     Returns
     -------
@@ -61,23 +68,27 @@ def assimilate(
         One per survey.
     """
     recorder = recorder or Memory()
-    state = scenario.dynamics.initial_state(scenario.members)
+    M = scenario.members
+    state = Stage(scenario.dynamics.initial_state(1))  # stands for all members
     steps = []
     for k in range(len(observed)):
         chain = "first" if k == 0 else analysis.name
+        when = scenario.survey_times[k]
 
         def report(what: str, k: int = k) -> Callable[[int, int], None] | None:
             return (lambda done, total: progress(f"{what}, survey {k + 1}", done, total)) if progress else None
 
-        def forecast(state: Ensemble = state, k: int = k, report: Callable = report) -> Stage:
-            return scenario.forecast(state, k, report("two-phase flow"))
+        def advance(draft: Draft, state: Stage = state, k: int = k, report: Callable = report) -> dict[str, Any]:
+            return forecast(scenario, state, k, draft, crew, report("two-phase flow"))
 
-        ahead = recorder.stage(f"{chain}/survey_{k + 1}/forecast", forecast)
+        ahead = recorder.fill(f"{chain}/survey_{k + 1}/forecast", M, when, advance)
 
-        def predict(ahead: Stage = ahead, report: Callable = report) -> Stage:
-            return Stage(scenario.observation.predict(ahead.ensemble, report("waves and images")))
+        def simulate(draft: Draft, ahead: Stage = ahead, k: int = k, report: Callable = report) -> dict[str, Any]:
+            return predict(scenario, ahead, k, draft, crew, report("waves and images"))
 
-        predicted = recorder.stage(f"{chain}/survey_{k + 1}/predicted", predict) if analysis.uses_data else None
+        predicted = None
+        if analysis.uses_data:
+            predicted = recorder.fill(f"{chain}/survey_{k + 1}/predicted", M, when, simulate)
 
         def update(ahead: Stage = ahead, predicted: Stage | None = predicted, k: int = k) -> Stage:
             state = ahead.ensemble.select(["saturation", "pressure"])
@@ -93,7 +104,6 @@ def assimilate(
             )
             return Stage(posterior.ensemble, {"statistics": posterior.statistics}, posterior.weights)
 
-        analysed = recorder.stage(f"{analysis.name}/survey_{k + 1}/posterior", update)
-        state = analysed.ensemble
-        steps.append(Step(ahead, predicted, analysed))
+        state = recorder.stage(f"{analysis.name}/survey_{k + 1}/posterior", update)
+        steps.append(Step(ahead, predicted, state))
     return steps

@@ -2,70 +2,49 @@ r"""The main job: run a study into a folder.
 
     truth and data in silico → for every method: the loop of :mod:`seisflow.cycle` → scores → figures → one page
 
-Every stage is committed to the folder as soon as it is finished, and a run of the same study on the same folder takes
-finished stages from there. A different study in the same folder is refused.
+Every stage is committed to the folder as soon as it is finished, members of a stage under way as soon as their block
+is; a run of the same study on the same folder goes on from there, and ends with the same arrays. A different study in
+the same folder is refused, and so is a second run beside the first.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import time
+from concurrent.futures import Executor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from seisflow import plotting
 from seisflow.build import build
 from seisflow.build_analysis import build_analysis
-from seisflow.config import Study, load_study
+from seisflow.cluster import cluster
+from seisflow.config import Study
 from seisflow.cycle import Step, assimilate
 from seisflow.display import Display
-from seisflow.errors import InputError
+from seisflow.executors import Crew, Here, Spread
 from seisflow.report.figures import draw
 from seisflow.report.page import write_page
+from seisflow.run_folder import locked, open_run
 from seisflow.scoring import summarise
 from seisflow.store import Store
+from seisflow.trouble import explained
 from seisflow.twin import Scenario, simulate_truth
 
 __all__ = ["run_study"]
 
-FIELD_AXES = {
-    "saturation": ("x", "z"),
-    "pressure": ("x", "z"),
-    "permeability": ("x", "z"),
-    "image": ("x", "z"),
-    "well_saturation": ("well", "z"),
-    "well_pressure": ("well", "z"),
-}
-
-
-def _open(study: Study, folder: Path) -> Store:
-    """The store of a run folder, new or of the same study."""
-    existing = folder / "study.toml"
-    if existing.exists():
-        before, now = load_study(existing).model_dump(), study.model_dump()
-        before["geology"].pop("section"), now["geology"].pop("section")
-        if before != now:
-            raise InputError(
-                "out", str(folder), f"it holds a run of another study ({_difference(before, now)}); choose another"
-            )
-    elif folder.exists() and any(folder.iterdir()):
-        raise InputError("out", str(folder), "the folder is not empty and holds no run; choose another")
-    store = Store(folder, FIELD_AXES)
-    store.write_text("study.toml", study.to_toml())
-    return store
-
-
-def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
-    for key, value in now.items():
-        if before.get(key) != value:
-            if isinstance(value, dict):
-                return f"{key}.{_difference(before.get(key, {}), value)}"
-            return f"{key} was {before.get(key)!r}, now {value!r}"
-    return "keys differ"
-
 
 def run_study(
-    study: Study, out: str | Path, display: Display | None = None, workers: int | None = None
+    study: Study,
+    out: str | Path,
+    display: Display | None = None,
+    workers: int | None = None,
+    *,
+    executor: Executor | None = None,
+    scheduler: str | None = None,
+    repair: bool = False,
 ) -> dict[str, Any]:
     """Run a study, or go on with it.
 
@@ -79,6 +58,12 @@ def run_study(
         Shows the progress.
     workers
         Processes for the waves and threads for the flow; default: all cores.
+    executor
+        Computes the members instead of this process; not shut down here.
+    scheduler
+        Address of a ``dask.distributed`` scheduler (``"tcp://host:8786"``), whose workers compute the members.
+    repair
+        Compute damaged stages again instead of raising.
 
     Returns
     -------
@@ -88,29 +73,42 @@ def run_study(
     Raises
     ------
     InputError
-        For a study that cannot be run or a folder of another run, before any work.
+        For a study that cannot be run, a folder of another run, or one that another process works in, before any work.
     SimulationError, JuliaError, TrainingError
-        When an engine fails for good. All stages finished before are kept.
+        When an engine fails for good. All stages finished before are kept, and the members of the one under way.
+    StorageError, DamagedStageError
+        When the folder cannot take a stage, or a committed one is not as it was written.
     """
     begin = time.perf_counter()
     folder = Path(out)
     show = display or Display(quiet=True)
-    with build(study, workers) as parts:
-        store = _open(study, folder)
+    with ExitStack() as stack:
+        crew: Crew
+        if scheduler is not None:
+            crew = stack.enter_context(cluster(scheduler))
+        else:
+            crew = Spread(executor) if executor is not None else Here(workers or len(os.sched_getaffinity(0)))
+        parts = stack.enter_context(build(study, workers, crew.executor))
+        stack.enter_context(locked(folder))
+        store = open_run(study, folder, repair)
         scenario = parts.scenario
         truth, observed = simulate_truth(scenario, store, show)
         noise_seconds = _prepare_noise(scenario, store, study.methods, show)
         runs: dict[str, list[Step]] = {}
         for method in study.methods:
             show.section(plotting.LABELS[method])
-            runs[method] = assimilate(scenario, observed, build_analysis(study, method, parts), store, show)
+            analysis = build_analysis(study, method, parts)
+            runs[method] = assimilate(scenario, observed, analysis, store, show, crew)
         show.section("")
         summary = summarise(study, parts, truth, runs)
-        pictures = draw(study, parts, truth, observed, runs, summary, folder / "figures", show)
-    summary["seconds"]["noise covariance"] = noise_seconds
-    summary["seconds"]["in all"] = time.perf_counter() - begin
-    write_page(folder / "index.html", summary, pictures, study.to_toml())
-    store.write_text("summary.json", json.dumps(summary, indent=2) + "\n")
+        with explained("a figure", folder / "figures"):
+            pictures = draw(study, parts, truth, observed, runs, summary, folder / "figures", show)
+        summary["seconds"]["noise covariance"] = noise_seconds
+        summary["seconds"]["in all"] = time.perf_counter() - begin
+        with explained("the page", folder / "index.html"):
+            write_page(folder / "index.html", summary, pictures, study.to_toml())
+        store.write_text("summary.json", json.dumps(summary, indent=2) + "\n")
+        store.finish()
     return summary
 
 

@@ -3,11 +3,16 @@ r"""A run on disk: one folder, one zarr v3 group per stage, each committed whole
     RUN/study.toml               the study as it was run
     RUN/run.json                 versions, seed, member count
     RUN/stages.zarr/<stage>/     one group a stage, e.g. ``flow/survey_2/posterior``: one array a field, with named
-                                 dimensions; numbers of the stage (seconds, reports) are the group's attributes
+                                 dimensions, coordinates and units; its numbers (seconds, reports) are attributes
     RUN/weights/<stage>.safetensors      network weights, where the stage has any
+    RUN/drafts/                  stages under way (:mod:`seisflow.draft`)
 
-A stage is written beside its final name and renamed into place, so a killed run leaves only whole stages, and the next
-``run`` on the same folder goes on behind the last of them. ``xarray.open_zarr(RUN/stages.zarr/<stage>)`` opens one.
+A stage is written in ``drafts``, brought to the disk, and renamed into place: a killed run leaves whole stages and
+drafts, and the next one goes on behind the last member. ``xarray.open_zarr(RUN/stages.zarr/<stage>)`` opens one stage,
+``xarray.open_datatree(RUN/stages.zarr, engine="zarr")`` all of them.
+
+Every member of every field has a checksum, and so have all small files of a stage; they are compared when a run reads a
+stage for the first time. The arrays of a stage are mapped from the disk: an ensemble takes memory only where it is used.
 """
 
 from __future__ import annotations
@@ -15,82 +20,25 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-import time
 import uuid
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 
+from seisflow.draft import Draft, StoredDraft
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError, SeisflowError
+from seisflow.layout import Layout
+from seisflow.recorder import Memory, Recorder, Stage
+from seisflow.trouble import DamagedStageError, explained
+from seisflow.zarr_files import MemberFile, array_metadata, group_metadata, sync_folder, write_array, write_file
 
 __all__ = ["Memory", "Recorder", "Stage", "Store"]
 
-
-@dataclass(frozen=True, eq=False)
-class Stage:
-    """What a stage computed.
-
-    Parameters
-    ----------
-    ensemble
-        Its arrays.
-    attributes
-        Its numbers: JSON-ready.
-    weights
-        Network weights by name, or empty.
-    """
-
-    ensemble: Ensemble
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    weights: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def seconds(self) -> float:
-        """Wall-clock time the stage took [s]."""
-        return float(self.attributes.get("seconds", 0.0))
-
-
-class Recorder(ABC):
-    """Remembers finished stages, so that none is computed twice."""
-
-    @abstractmethod
-    def find(self, name: str) -> Stage | None:
-        """The finished stage of this name, or ``None``."""
-
-    @abstractmethod
-    def keep(self, name: str, stage: Stage) -> None:
-        """Remember a finished stage."""
-
-    def stage(self, name: str, compute: Callable[[], Stage]) -> Stage:
-        """The stage of this name: remembered, or computed now, timed and remembered."""
-        found = self.find(name)
-        if found is not None:
-            return found
-        begin = time.perf_counter()
-        computed = compute()
-        attributes = {**computed.attributes, "seconds": time.perf_counter() - begin}
-        timed = Stage(computed.ensemble, attributes, computed.weights)
-        self.keep(name, timed)
-        return timed
-
-
-class Memory(Recorder):
-    """Keeps stages in memory only: for notebooks and tests."""
-
-    def __init__(self) -> None:
-        self.stages: dict[str, Stage] = {}
-
-    def find(self, name: str) -> Stage | None:
-        return self.stages.get(name)
-
-    def keep(self, name: str, stage: Stage) -> None:
-        self.stages[name] = stage
+FORMAT = 1
 
 
 class Store(Recorder):
@@ -100,94 +48,229 @@ class Store(Recorder):
     ----------
     folder
         The run folder; made when it does not exist.
-    dimensions
-        Field name → names of its axes after the member axis (``("x", "z")``); others get ``axis_1`` ….
+    layout
+        Names, units and coordinates of the fields' axes; a mapping of field → names of its axes after the member axis does
+        too. Others get ``axis_1`` ….
+    readonly
+        Only read: the folder may lie on a disk that cannot be written to.
+    repair
+        Move damaged stages to ``RUN/damaged`` and compute them again, instead of raising.
 
     Raises
     ------
     InputError
-        When the folder cannot be written to.
+        When the folder cannot be written to, or, for reading, is not there.
     """
 
-    def __init__(self, folder: str | Path, dimensions: Mapping[str, tuple[str, ...]] | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        layout: Layout | Mapping[str, tuple[str, ...]] | None = None,
+        *,
+        readonly: bool = False,
+        repair: bool = False,
+    ) -> None:
         self.folder = Path(folder)
-        self.dimensions = dict(dimensions or {})
+        self.layout = layout if isinstance(layout, Layout) else Layout(dict(layout or {}))
         self.root = self.folder / "stages.zarr"
+        self.readonly, self.repair = readonly, repair
+        self._known: dict[str, Stage] = {}
+        if readonly:
+            if not self.root.is_dir():
+                raise InputError("run", str(folder), "the folder holds no run (no stages.zarr in it)")
+            return
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.folder):
                 pass
+            self.describe({})
         except OSError as error:
             raise InputError("out", str(folder), f"the run folder cannot be written to ({error.strerror})") from error
+
+    def describe(self, attributes: Mapping[str, Any]) -> None:
+        """Say what the run is, in the attributes of the root group; what is said already stays."""
+        path = self.root / "zarr.json"
+        try:
+            before = json.loads(path.read_text())["attributes"]
+        except (OSError, ValueError, KeyError):
+            before = None
+        if before is None or {**before, **attributes} != before:
+            write_file(path, group_metadata({**(before or {}), **_json_ready(attributes)}))
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a text file of the run folder, beside its name and renamed into place."""
         path = self.folder / name
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        with explained(name, path):
+            write_file(path, text.encode())
         return path
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    def names(self) -> list[str]:
+        """Names of all finished stages."""
+        groups = (path.parent for path in self.root.rglob("zarr.json"))
+        return sorted(str(g.relative_to(self.root)) for g in groups if "fields" in _attributes(g))
+
+    def find(self, name: str) -> Stage | None:
+        path = self.root / name
+        if name in self._known and path.is_dir():
+            return self._known[name]
+        if not path.exists():
+            return None
+        try:
+            self._known[name] = self._read(name, verify=True)
+        except DamagedStageError:
+            if not self.repair or self.readonly:
+                raise
+            self._set_aside(name)
+            return None
+        return self._known[name]
+
+    def _read(self, name: str, verify: bool, weights: Mapping[str, Any] | None = None) -> Stage:
+        """A stage, its arrays mapped.
+
+        Raises
+        ------
+        DamagedStageError
+            A file is missing, truncated, unreadable, or differs from what was written.
+        """
+        path = self.root / name
+        try:
+            attributes = dict(json.loads((path / "zarr.json").read_text())["attributes"])
+            if attributes.get("format") != FORMAT:
+                raise SeisflowError(
+                    f"stage {name!r} in {path} was written by another version of seisflow; choose another run folder."
+                )
+            fields = {}
+            if verify:
+                _verify_texts(path, attributes, self._weights(name))
+            for key in attributes["fields"]:
+                metadata = json.loads((path / key / "zarr.json").read_text())
+                file = MemberFile(path / key, tuple(metadata["shape"]), np.dtype(metadata["data_type"]))
+                wrong = file.faults() if verify else []
+                if wrong:
+                    raise ValueError(f"field {key!r}, member {wrong[0]}: the numbers do not fit their checksum")
+                fields[key] = file.open()
+            if weights is None:
+                weights = {}
+                if self._weights(name).exists():
+                    from safetensors.numpy import load_file
+
+                    weights = load_file(self._weights(name))
+        except SeisflowError:
+            raise
+        except Exception as error:
+            raise DamagedStageError(name, path, error) from error
+        time_s = float(attributes["time_s"])
+        inner = ("format", "fields", "time_s", "checksums", "checksum")
+        kept = {key: value for key, value in attributes.items() if key not in inner}
+        return Stage(Ensemble(fields, time_s), kept, weights, path)
+
+    def _set_aside(self, name: str) -> None:
+        with explained(f"stage {name!r}", self.root / name):
+            aside = self.folder / "damaged" / f"{name}-{uuid.uuid4().hex[:8]}"
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            (self.root / name).rename(aside)
+            if self._weights(name).exists():
+                self._weights(name).replace(aside.with_suffix(".safetensors"))
 
     def _weights(self, name: str) -> Path:
         return self.folder / "weights" / f"{name}.safetensors"
 
-    def find(self, name: str) -> Stage | None:
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    def draft(self, name: str, members: int) -> StoredDraft:
+        with explained(f"stage {name!r}", self.root / name):
+            return StoredDraft(self.folder / "drafts" / name, members)
+
+    def keep(self, name: str, stage: Stage) -> Stage:
+        with explained(f"stage {name!r}", self.root / name):
+            draft = self.draft(name, stage.ensemble.size)
+            draft.restart()
+            draft.write(range(stage.ensemble.size), stage.ensemble.fields)
+            return self._commit(name, draft, stage.ensemble.time, stage.attributes, stage.weights)
+
+    def commit(self, name: str, draft: Draft, time: float, attributes: Mapping[str, Any]) -> Stage:
+        assert isinstance(draft, StoredDraft)
+        assert draft.done == set(range(draft.members)), name
+        with explained(f"stage {name!r}", self.root / name):
+            return self._commit(name, draft, time, attributes, {})
+
+    def _commit(
+        self, name: str, draft: StoredDraft, time: float, attributes: Mapping[str, Any], weights: Mapping[str, Any]
+    ) -> Stage:
+        arrays: dict[str, Any] = {}
+        for key, file in draft.files.items():
+            axes = self.layout.axes_of(key, len(file.shape))
+            arrays[key] = array_metadata(file.shape, file.dtype, axes, self.layout.attributes_of(key))
+            write_file(draft.folder / key / "zarr.json", json.dumps(arrays[key]).encode())
+        used = {axis: n for m in arrays.values() for axis, n in zip(m["dimension_names"], m["shape"], strict=True)}
+        for axis, (values, about) in self.layout.coordinates_of(used).items():
+            arrays[axis] = write_array(draft.folder / axis, values, (axis,), about)
+        texts = [p for p in draft.folder.rglob("*") if p.is_file() and p not in {f.path for f in draft.files.values()}]
+        checksums = {
+            str(p.relative_to(draft.folder)): zlib.crc32(p.read_bytes())
+            for p in texts
+            if p.name != "zarr.json" or p.parent != draft.folder
+        }
+        if weights:
+            checksums["weights"] = self._write_weights(name, weights)
+        said = {
+            **_json_ready(attributes),
+            "format": FORMAT,
+            "fields": list(draft.files),
+            "time_s": float(time),
+            "checksums": checksums,
+        }
+        write_file(draft.folder / "zarr.json", group_metadata({**said, "checksum": _checksum(said)}, arrays))
+        draft.sync()
         path = self.root / name
-        if not path.exists():
-            return None
-        try:
-            group = zarr.open_group(path, mode="r")
-            attributes: dict[str, Any] = dict(group.attrs)
-            fields = {key: np.asarray(group[key]) for key in attributes["fields"]}
-            weights: dict[str, Any] = {}
-            if self._weights(name).exists():
-                from safetensors.numpy import load_file
+        self._parents(path)
+        draft.folder.rename(path)
+        sync_folder(path.parent)
+        draft.journal.unlink(missing_ok=True)
+        self._known[name] = self._read(name, verify=False, weights=weights)
+        return self._known[name]
 
-                weights = load_file(self._weights(name))
-        except Exception as error:
-            raise SeisflowError(
-                f"stage {name!r} in {path} cannot be read ({type(error).__name__}: {error}). "
-                "Delete that folder to have the stage computed again; all others are untouched."
-            ) from error
-        time_s = float(attributes.pop("time_s"))
-        del attributes["fields"]
-        return Stage(Ensemble(fields, time_s), attributes, weights)
+    def _write_weights(self, name: str, weights: Mapping[str, Any]) -> int:
+        """Before the stage: weights without their stage are written again, a stage without its weights would stay."""
+        from safetensors.numpy import save
 
-    def keep(self, name: str, stage: Stage) -> None:
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.root / f".{uuid.uuid4().hex}"
-        try:
-            group = zarr.create_group(temporary, zarr_format=3)
-            for key, array in stage.ensemble.fields.items():
-                axes = self.dimensions.get(key, tuple(f"axis_{i}" for i in range(1, array.ndim)))
-                saved = group.create_array(
-                    key,
-                    shape=array.shape,
-                    dtype=array.dtype,
-                    chunks=(1, *array.shape[1:]),
-                    dimension_names=("member", *axes),
-                )
-                saved[...] = array
-            group.attrs.update(
-                {**_json_ready(stage.attributes), "fields": list(stage.ensemble.names), "time_s": stage.ensemble.time}
-            )
-            if stage.weights:
-                from safetensors.numpy import save_file
+        data = save({key: np.ascontiguousarray(value) for key, value in weights.items()})
+        write_file(self._weights(name), data)
+        return zlib.crc32(data)
 
-                # Before the stage: weights without their stage are written again, a stage without its weights would stay.
-                self._weights(name).parent.mkdir(parents=True, exist_ok=True)
-                half = temporary / "weights"
-                save_file({k: np.ascontiguousarray(v) for k, v in stage.weights.items()}, half)
-                half.replace(self._weights(name))
-            temporary.replace(path)
-        except OSError as error:
-            raise SeisflowError(
-                f"stage {name!r} could not be written to {path} ({error.strerror or error}); "
-                "the stages committed before it are safe, and the same command goes on from there."
-            ) from error
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    def _parents(self, path: Path) -> None:
+        """The groups between the root and a stage."""
+        for parent in reversed(path.relative_to(self.root).parents[:-1]):
+            if not (self.root / parent / "zarr.json").exists():
+                write_file(self.root / parent / "zarr.json", group_metadata({}))
+
+    def finish(self) -> None:
+        """Remove what is left of drafts that no stage needs any more."""
+        shutil.rmtree(self.folder / "drafts", ignore_errors=True)
+
+
+def _attributes(group: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((group / "zarr.json").read_text()).get("attributes", {}))
+    except (OSError, ValueError):
+        return {}
+
+
+def _checksum(attributes: Mapping[str, Any]) -> int:
+    return zlib.crc32(json.dumps(attributes, sort_keys=True).encode())
+
+
+def _verify_texts(path: Path, attributes: Mapping[str, Any], weights: Path) -> None:
+    """Compare the small files of a stage, its attributes and its weights with their checksums."""
+    said = {key: value for key, value in attributes.items() if key != "checksum"}
+    if _checksum(said) != attributes["checksum"]:
+        raise ValueError("zarr.json: its attributes do not fit their checksum")
+    for name, expected in attributes["checksums"].items():
+        file = weights if name == "weights" else path / name
+        if zlib.crc32(file.read_bytes()) != expected:
+            raise ValueError(f"{name} does not fit its checksum")
 
 
 def _json_ready(value: Any) -> Any:

@@ -9,7 +9,7 @@ scheme), or keeps the one it drew first (``"kept"``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,13 +21,10 @@ from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError, SimulationError
 from seisflow.observation.base import Observation
 from seisflow.prior.permeability import PermeabilityPrior
+from seisflow.recorder import Memory, Recorder, Stage
 from seisflow.seeds import generator
-from seisflow.store import Recorder, Stage
 
 __all__ = ["Scenario", "simulate_truth"]
-
-RETRIES = 3
-"""How often a member that failed in the simulator is given a fresh permeability."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,39 +84,54 @@ class Scenario:
         stage = "permeability" if attempt == 0 else f"permeability, attempt {attempt}"
         return self.prior.ensemble([generator(self.seed, stage, step, int(m)) for m in members])
 
-    def forecast(self, state: Ensemble, survey: int, progress: Callable[[int, int], None] | None = None) -> Stage:
-        """Advance the posterior of the last survey to the next one, K drawn from the prior.
+    def forecast_members(
+        self,
+        state: Ensemble,
+        survey: int,
+        members: Sequence[int],
+        attempt: int = 0,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[Ensemble, dict[int, str]]:
+        """Advance some members to a survey, K drawn from the prior.
 
-        Members that fail in the simulator are run again with a fresh K, up to the stated share; the stage's attributes
-        say which.
+        Parameters
+        ----------
+        state
+            Their states at the survey before.
+        survey
+            Index of the survey they go to, from 0.
+        members
+            Their numbers, by which their permeability is drawn.
+        attempt
+            How often they have failed: every attempt has a permeability of its own.
+        progress
+            Called with (finished, total) members.
 
-        Raises
-        ------
-        SimulationError
-            When more members fail than may, or one fails again and again.
+        Returns
+        -------
+        advanced, failed
+            Their new states, and for members that failed (their numbers are not finite) the simulator's reason.
         """
-        start, stop = self.interval(survey)
-        everyone = np.arange(state.size)
-        begun = state.replace(permeability=self.draw_permeability(survey, everyone))
-        result = self.dynamics.advance(begun, start, stop, progress)
-        fields = {name: result[name].copy() for name in result.names}
-        replaced: list[dict[str, int]] = []
-        for attempt in range(1, RETRIES + 1):
-            failed = everyone[~np.isfinite(fields["saturation"]).reshape(state.size, -1).all(axis=1)]
-            if failed.size == 0:
-                return Stage(Ensemble(fields, stop), {"replaced_members": replaced})
-            if failed.size > self.max_failed_share * state.size:
-                break
-            replaced += [{"member": int(m), "attempt": attempt} for m in failed]
-            again = begun.members(failed).replace(permeability=self.draw_permeability(survey, failed, attempt))
-            rerun = self.dynamics.advance(again, start, stop)
-            for name in result.names:
-                fields[name][failed] = rerun[name]
-        failed = everyone[~np.isfinite(fields["saturation"]).reshape(state.size, -1).all(axis=1)]
-        raise SimulationError(
-            f"{failed.size} of {state.size} members failed on the way to survey {survey + 1}, "
-            f"{failed[:8].tolist()} among them; at most {self.max_failed_share:.0%} may. "
-            "Allow smaller time steps, or check the injection rate and the pressure limit."
+        numbers = np.asarray(members)
+        begun = state.replace(permeability=self.draw_permeability(survey, numbers, attempt))
+        result = self.dynamics.advance(begun, *self.interval(survey), progress)
+        finite = np.isfinite(result["saturation"]).reshape(len(numbers), -1).all(axis=1)
+        reports = getattr(self.dynamics, "reports", ())
+        failed = {}
+        for i in np.flatnonzero(~finite):
+            known = len(reports) == len(numbers) and not reports[i].converged
+            failed[int(numbers[i])] = str(reports[i].reason) if known else "the result is not a finite number"
+        return result, failed
+
+    def forecast(self, state: Ensemble, survey: int, progress: Callable[[int, int], None] | None = None) -> Stage:
+        """Advance the posterior of the last survey to the next one, as :func:`seisflow.stages.forecast` does."""
+        from seisflow.stages import forecast
+
+        return Memory().fill(
+            "forecast",
+            state.size,
+            self.survey_times[survey],
+            lambda draft: forecast(self, Stage(state), survey, draft, progress=progress),
         )
 
 

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from functools import cached_property
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -194,6 +195,10 @@ class Seismic(Observation):
         if self.workers == 1:
             return (simulate(*row) for row in rows)
         return self._processes.map(simulate, rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy in another process simulates there, in that process."""
+        return {**self.__dict__, "_executor": None, "_processes": Processes(1), "workers": 1}
 
     def close(self) -> None:
         """End the worker processes; they start again when needed."""
