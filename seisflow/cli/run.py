@@ -37,6 +37,13 @@ def run(
     workers: Annotated[
         int | None, typer.Option(help="Processes for waves, threads for flow; default: all cores.")
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="dask.distributed scheduler whose workers compute the members, tcp://host:8786."),
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Compute damaged stages again, with the same result.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only errors and where to look.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more: every stage that is kept.")] = False,
 ) -> None:
@@ -49,7 +56,7 @@ def run(
         chosen = _load(study, seed, members)
         folder = out or Path("runs") / f"{chosen.name}-seed{chosen.seed}"
         with Display(errors, quiet, verbose) as display:
-            summary = run_study(chosen, folder, display=display, workers=workers)
+            summary = run_study(chosen, folder, display=display, workers=workers, scheduler=scheduler, repair=repair)
     if not quiet:
         print_summary(summary)
     say(f"report   {folder / 'index.html'}")
