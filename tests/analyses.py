@@ -37,10 +37,13 @@ from seisflow.analysis.particle_flow import ParticleFlow
 from seisflow.analysis.proposal_particle import Proposal, ProposalParticleFilter
 from seisflow.analysis.static_covariance import StaticCovariance
 from seisflow.analysis.three_d_var import ThreeDVar
+from seisflow.analysis.vector_flow import LearnedFlow, VectorFlow
 from seisflow.analysis.window import Window
 from seisflow.covariance import Covariance, DiagonalCovariance
 from seisflow.dynamics.linear import LinearModel
 from seisflow.ensemble import Ensemble
+from seisflow.flows.glow import GlowOptions
+from seisflow.flows.train import TrainingOptions
 from seisflow.observation.vector import VectorObservation
 from seisflow.posterior import Posterior
 from seisflow.prior.gaussian_mixture import GaussianMixture
@@ -310,6 +313,24 @@ ENTRIES: list[Entry] = [
         why="300 flows for the ranks would take minutes; tests/analysis/test_particle_flow.py has the quick ones",
     ),
 ]
+
+_TRAINING = TrainingOptions(epochs=30, batch=100, learning_rate=5e-3)
+for coupling in ("affine", "recursive"):
+    for linear in (True, False):
+        options = GlowOptions(scales=1, steps=3, hidden=24, summary=8, dropout=0.0, coupling=coupling)
+        ENTRIES.append(
+            Entry(
+                f"learned flow, {'Glow' if coupling == 'affine' else 'HINT'}{', behind a regression' * linear}",
+                lambda p, options=options, linear=linear: VectorFlow(LearnedFlow(options, _TRAINING, linear=linear)),
+                members=1000 if not linear else 400,
+                repeats=1,
+                factor=6.0 if linear else 12.0,
+                keeps_members=False,
+                calibrated=False,
+                slow=coupling != "affine" or not linear,
+                why="training error comes on top of the sampling error; 300 trainings for the ranks would take minutes",
+            )
+        )
 
 if find_spec("ot") is None:  # transport plans come from POT, an optional extra
     ENTRIES = [entry for entry in ENTRIES if not entry.name.startswith("ensemble transform")]

@@ -1,14 +1,18 @@
 r"""Learned flows of packed states: a prior p(x), a proposal or posterior q(x | y), and the analysis that samples it.
 
 A conditional flow f (Glow or HINT for vectors, :mod:`seisflow.flows.glow`) is trained at the update on the forecast's own
-pairs (x_i, y_i), y_i = H(x_i) + e_i with fresh e_i in every batch, both standardised by their mean and deviation:
+pairs (x_i, y_i), y_i = H(x_i) + e_i with fresh e_i in every batch. It sees data and states standardised; with ``linear``
+states are what the Kalman regression leaves of them, so that an untrained flow is the EnKF:
 
-    q(x | y) = N(f(x; y); 0, I) |det ∂f/∂x| .
+    u(x; y) = (x − x̄ − K (y − ȳ)) / s ,      K = X'ᵀ Y' (Y'ᵀ Y' + (M − 1) R)⁻¹  or 0 ,   s the deviations of the numerator,
+    q(x | y) = N(f(u(x; y); y); 0, I) |det ∂f/∂u| / Π s .
 
 The analysis then takes
 
-    joint       x_i ← f⁻¹( f(x_i; y_i); y° )          each member keeps its own innovation (Spantini et al. 2022)
-    reference   x_i ← f⁻¹( z_i; y° ) ,  z_i ~ N(0, I)
+    joint       u_i = f⁻¹( f(u(x_i; y_i); y_i); y° )       each member keeps its own innovation (Spantini et al. 2022)
+    reference   u_i = f⁻¹( z_i; y° ) ,  z_i ~ N(0, I)      and  x_i ← x̄ + K (y° − ȳ) + s u_i .
+
+In a cycle, training may go on from the weights of the last update (``warm``), for a few epochs.
 
 :meth:`LearnedFlow.proposal` and :meth:`LearnedFlow.prior` make the densities of a
 :class:`~seisflow.analysis.proposal_particle.ProposalParticleFilter`, the latter of a flow without condition.
@@ -16,6 +20,7 @@ The analysis then takes
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -24,7 +29,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seisflow.analysis.adjustments import Adjustment, mixing
 from seisflow.analysis.base import Analysis, Progress
+from seisflow.analysis.ensemble_space import DataSpace, transformed
 from seisflow.analysis.weights import without_weights
 from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
@@ -32,54 +39,89 @@ from seisflow.errors import InputError
 from seisflow.flows.bijector import ConditionalFlow
 from seisflow.flows.glow import GlowOptions, conditional_glow
 from seisflow.flows.train import TrainingOptions, TrainingRecord, seeded, train
+from seisflow.flows.weights import warm_start
 from seisflow.posterior import Posterior
 
-__all__ = ["FlowDensity", "LearnedFlow", "VectorFlow"]
+__all__ = ["FlowDensity", "LearnedFlow", "Units", "VectorFlow"]
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """The affine layer in front of the flow: u(x; y), and the standardised data.
+
+    Parameters
+    ----------
+    mean, deviation
+        x̄ and s ``(D,)``.
+    gain
+        Kᵀ ``(d, D)``; None for no regression.
+    centre, scale
+        Mean and deviation of the noisy data ``(d,)``; empty without data.
+    """
+
+    mean: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+    gain: NDArray[np.float64] | None
+    centre: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    def forward(self, x: NDArray, y: NDArray) -> Tensor:
+        """u of states ``(n, D)`` and data ``(n, d)`` or ``(1, d)``."""
+        return torch.from_numpy(((x - self._middle(y)) / self.deviation).astype(np.float32))
+
+    def inverse(self, u: Tensor, y: NDArray) -> NDArray[np.float64]:
+        """The states of u."""
+        return self._middle(y) + self.deviation * u.double().numpy()
+
+    def condition(self, y: NDArray) -> Tensor:
+        """The data as the flow sees them."""
+        return torch.from_numpy(((y - self.centre) / self.scale).astype(np.float32))
+
+    def _middle(self, y: NDArray) -> NDArray[np.float64]:
+        return self.mean if self.gain is None else self.mean + (y - self.centre) @ self.gain
 
 
 @dataclass(frozen=True, eq=False)
 class FlowDensity:
-    """A trained flow in the units of the state, for one condition.
+    """A trained flow in the units of the state, for one datum.
 
     Parameters
     ----------
     flow
-        f, on standardised states ``(N, D)``.
-    condition
-        The standardised datum ``(1, d)``.
-    mean, deviation
-        Of the states, ``(D,)``.
+        f.
+    units
+        What stands in front of it.
+    datum
+        y° ``(1, d)``.
     record
         What happened in training.
     """
 
     flow: ConditionalFlow
-    condition: Tensor
-    mean: NDArray[np.float64]
-    deviation: NDArray[np.float64]
+    units: Units
+    datum: NDArray[np.float64]
     record: TrainingRecord
 
     @torch.no_grad()
     def log_prob(self, x: NDArray) -> NDArray[np.float64]:
         """log q of every row of ``(n, D)``."""
-        standard = torch.from_numpy(((x - self.mean) / self.deviation).astype(np.float32))
-        return self.flow(self.condition).log_prob(standard).double().numpy() - np.log(self.deviation).sum()
+        logs = self.flow(self.units.condition(self.datum)).log_prob(self.units.forward(x, self.datum))
+        return logs.double().numpy() - np.log(self.units.deviation).sum()
 
     def sample(self, n: int, generator: np.random.Generator) -> NDArray[np.float64]:
         """n draws ``(n, D)``."""
-        return self.from_latent(generator.standard_normal((n, len(self.mean))))
+        return self.from_latent(generator.standard_normal((n, len(self.units.mean))))
 
     @torch.no_grad()
     def from_latent(self, z: NDArray) -> NDArray[np.float64]:
-        """f⁻¹(z; y°) in the units of the state."""
-        x = self.flow.inverse(torch.from_numpy(z.astype(np.float32)), self.condition)
-        return self.mean + self.deviation * x.double().numpy()
+        """The states of z for the datum, in the units of the state."""
+        u = self.flow.inverse(torch.from_numpy(z.astype(np.float32)), self.units.condition(self.datum))
+        return self.units.inverse(u, self.datum)
 
     @torch.no_grad()
-    def to_latent(self, x: NDArray, conditions: Tensor) -> NDArray[np.float64]:
-        """f(x_i; y_i) for standardised data y_i ``(n, d)``."""
-        standard = torch.from_numpy(((x - self.mean) / self.deviation).astype(np.float32))
-        return self.flow.forward(standard, conditions)[0].double().numpy()
+    def to_latent(self, x: NDArray, y: NDArray) -> NDArray[np.float64]:
+        """f(u(x_i; y_i); y_i) of states and data ``(n, d)``."""
+        return self.flow.forward(self.units.forward(x, y), self.units.condition(y))[0].double().numpy()
 
 
 @dataclass(frozen=True)
@@ -89,13 +131,15 @@ class LearnedFlow:
     Parameters
     ----------
     options
-        Size and kind; vectors have one scale.
+        Size and kind (``coupling="recursive"`` is HINT); vectors have one scale.
     training
         See :class:`~seisflow.flows.train.TrainingOptions`.
     validation
         Share of the members that judge the training without taking part.
     fields
         Fields of the state that are inferred. None: all.
+    linear
+        Whether the flow learns on what the Kalman regression leaves.
     """
 
     options: GlowOptions = field(default_factory=lambda: GlowOptions(scales=1, steps=6, dropout=0.0))
@@ -104,6 +148,7 @@ class LearnedFlow:
     )
     validation: float = 0.2
     fields: tuple[str, ...] | None = None
+    linear: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.validation < 1:
@@ -112,7 +157,9 @@ class LearnedFlow:
     def prior(self, forecast: Ensemble, generator: np.random.Generator) -> FlowDensity:
         """p(x) learned from the forecast members."""
         X = self._states(forecast)
-        return self._fit(X, lambda members: torch.zeros(len(members), 0), torch.zeros(1, 0), generator)
+        none = np.zeros(0)
+        units = Units(X.mean(axis=0), _deviation(X), None, none, none)
+        return self._fit(X, units, lambda members: np.zeros((len(members), 0)), np.zeros((1, 0)), generator)
 
     def proposal(
         self,
@@ -122,17 +169,27 @@ class LearnedFlow:
         noise: Covariance,
         generator: np.random.Generator,
         progress: Progress | None = None,
+        start: Mapping[str, Tensor] | None = None,
+        training: TrainingOptions | None = None,
     ) -> FlowDensity:
-        """q(x | y°) learned from the forecast members and their noisy data."""
-        X, (centre, scale) = self._states(forecast), data_units(predicted, noise)
-        HX = predicted.pack()
+        """q(x | y°) learned from the forecast members and their noisy data.
 
-        def noisy(members: NDArray) -> Tensor:
-            data = HX[members] + noise.sample(len(members), generator)
-            return torch.from_numpy(((data - centre) / scale).astype(np.float32))
+        ``start`` are weights to go on from, ``training`` replaces the options for them.
+        """
+        X, HX = self._states(forecast), predicted.pack()
+        mean, centre = X.mean(axis=0), HX.mean(axis=0)
+        gain, left = None, X - mean
+        if self.linear:
+            data = DataSpace.of(predicted, observed, noise)
+            small = data.gram + (len(X) - 1) * np.eye(len(X))
+            gain = np.linalg.solve(small, data.whitened).T @ left  # Y'Rinv'(S + (M-1)I)^-1 X' = Kᵀ, see enkf.py
+            left = left - (HX - centre + noise.sample(len(X), generator)) @ gain
+        units = Units(mean, _deviation(left), gain, centre, np.sqrt(HX.var(axis=0) + noise.variance))
 
-        datum = ((observed.pack(predicted.names) - centre) / scale).astype(np.float32)
-        return self._fit(X, noisy, torch.from_numpy(datum), generator, progress)
+        def noisy(members: NDArray) -> NDArray:
+            return HX[members] + noise.sample(len(members), generator)
+
+        return self._fit(X, units, noisy, observed.pack(predicted.names), generator, progress, start, training)
 
     def _states(self, forecast: Ensemble) -> NDArray[np.float64]:
         if forecast.size < 8:
@@ -142,31 +199,34 @@ class LearnedFlow:
     def _fit(
         self,
         X: NDArray,
-        conditions: object,
-        datum: Tensor,
+        units: Units,
+        data: Callable[[NDArray], NDArray],
+        datum: NDArray,
         generator: np.random.Generator,
         progress: Progress | None = None,
+        start: Mapping[str, Tensor] | None = None,
+        training: TrainingOptions | None = None,
     ) -> FlowDensity:
-        mean, deviation = X.mean(axis=0), X.std(axis=0)
-        deviation = np.where(deviation > 0, deviation, 1.0)
-        standard = torch.from_numpy(((X - mean) / deviation).astype(np.float32))
         order = generator.permutation(len(X))
-        held_out, training = np.split(order, [max(2, round(self.validation * len(X)))])
+        held_out, members = np.split(order, [max(2, round(self.validation * len(X)))])
 
         def draw(members: NDArray) -> tuple[Tensor, Tensor]:
-            return standard[members], conditions(members)  # type: ignore[operator]
+            y = data(members)
+            return units.forward(X[members], y), units.condition(y)
 
         with seeded(generator):
             flow = conditional_glow((X.shape[1],), datum.shape[1], self.options)
+        if start:
+            warm_start(flow, start)
         told = None if progress is None else (lambda done, total: progress("training the flow", done, total))
-        record = train(flow, draw, training, [draw(held_out) for _ in range(5)], self.training, generator, told)
-        return FlowDensity(flow, datum, mean, deviation, record)
+        options = training or self.training
+        record = train(flow, draw, members, [draw(held_out) for _ in range(5)], options, generator, told)
+        return FlowDensity(flow, units, datum, record)
 
 
-def data_units(predicted: Ensemble, noise: Covariance) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and deviation ``(d,)`` of the noisy data of the members."""
-    HX = predicted.pack()
-    return HX.mean(axis=0), np.sqrt(HX.var(axis=0) + noise.variance)
+def _deviation(x: NDArray) -> NDArray[np.float64]:
+    deviation = x.std(axis=0)
+    return np.where(deviation > 0, deviation, 1.0)
 
 
 @dataclass(frozen=True)
@@ -183,11 +243,19 @@ class VectorFlow(Analysis):
         The flow and its training.
     sampling
         ``"joint"`` or ``"reference"``.
+    warm
+        Training of an update that starts from the weights of this object's last one of the same sizes; None: every update
+        starts anew. Answers then depend on the updates before.
+    adjustments
+        What is done to the analysed members afterwards, in their order.
     """
 
     learned: LearnedFlow = field(default_factory=LearnedFlow)
     sampling: Literal["joint", "reference"] = "joint"
     name: str = "vector_flow"
+    warm: TrainingOptions | None = None
+    adjustments: tuple[Adjustment, ...] = ()
+    _last: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.sampling not in ("joint", "reference"):
@@ -202,17 +270,26 @@ class VectorFlow(Analysis):
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
-        plain = without_weights(forecast)
-        fields = plain.names if self.learned.fields is None else self.learned.fields
-        density = self.learned.proposal(plain, predicted, observed, noise, generator, progress)
+        plain, learned = without_weights(forecast), self.learned
+        fields = plain.names if learned.fields is None else learned.fields
+        warm = (dict(self._last), self.warm) if self.warm is not None and self._last else (None, None)
+        density = learned.proposal(plain, predicted, observed, noise, generator, progress, *warm)
         X = plain.pack(fields)
         if self.sampling == "joint":
-            centre, scale = data_units(predicted, noise)
-            data = (predicted.pack() + noise.sample(len(X), generator) - centre) / scale
-            latent = density.to_latent(X, torch.from_numpy(data.astype(np.float32)))
+            latent = density.to_latent(X, predicted.pack() + _centred(noise.sample(len(X), generator)))
         else:
             latent = generator.standard_normal(X.shape)
-        record = density.record
+        record, state = density.record, density.flow.state_dict()
+        if self.warm is not None:
+            self._last.update(state)
         statistics = {"loss_validation": record.validation, "best_epoch": record.best_epoch, "seconds": record.seconds}
-        weights = {f"flow.{k}": v.numpy() for k, v in density.flow.state_dict().items()}
-        return Posterior(plain.unpack(density.from_latent(latent), fields), statistics, weights)
+        weights = {f"flow.{k}": v.numpy() for k, v in state.items()}
+        analysed = plain.unpack(density.from_latent(latent), fields)
+        if self.adjustments:
+            analysed = transformed(analysed, mixing(self.adjustments, len(X), generator), fields)
+        return Posterior(analysed, statistics, weights)
+
+
+def _centred(draws: NDArray) -> NDArray[np.float64]:
+    """Perturbations whose mean is zero, as the EnKF has them."""
+    return draws - draws.mean(axis=0)
