@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from seisflow.analysis.adjustments import Inflation
 from seisflow.analysis.proposal_particle import ProposalParticleFilter
 from seisflow.analysis.vector_flow import LearnedFlow, VectorFlow
 from seisflow.covariance import DiagonalCovariance
@@ -91,3 +92,47 @@ def test_that_other_fields_are_carried_and_too_few_members_are_refused(rng):
     few = forecast.members(slice(0, 7))
     with pytest.raises(InputError, match="forecast"):
         VectorFlow(learned).update(few, observe(few), OBSERVED, NOISE, rng)
+
+
+def test_that_an_untrained_flow_behind_a_regression_is_the_ensemble_kalman_filter(rng):
+    M = 50
+    forecast = gaussian_forecast(rng, M)
+    # No validation loss is better than the first one at a step size of nothing: the untrained flow is kept.
+    still = TrainingOptions(epochs=1, batch=50, learning_rate=1e-12)
+    analysis = VectorFlow(LearnedFlow(SMALL.options, still, linear=True))
+    x = analysis.update(forecast, observe(forecast), OBSERVED, NOISE, np.random.default_rng(3)).ensemble["x"]
+    X, Y = forecast["x"] - forecast["x"].mean(axis=0), observe(forecast)["y"]
+    gain = X.T @ (Y - Y.mean(axis=0)) / (((Y - Y.mean(axis=0)) ** 2).sum() + (M - 1))
+    # Perturbations drop out of the mean, since they are centred, and of the part of x that is uncorrelated with them.
+    expected = forecast["x"].mean(axis=0) + gain[:, 0] * (OBSERVED["y"][0, 0] - Y.mean())
+    np.testing.assert_allclose(x.mean(axis=0), expected, atol=1e-4)  # float32
+    across = np.array([-gain[1, 0], gain[0, 0]])
+    np.testing.assert_allclose(x @ across, forecast["x"] @ across, atol=1e-4)
+
+
+def test_that_a_warm_start_goes_on_from_the_last_weights(rng):
+    forecast = gaussian_forecast(rng, 100)
+    data, warm = observe(forecast), TrainingOptions(epochs=1, batch=100, learning_rate=1e-12)
+    analysis = VectorFlow(SMALL, warm=warm)
+    first = analysis.update(forecast, data, OBSERVED, NOISE, np.random.default_rng(1))
+    second = analysis.update(forecast, data, OBSERVED, NOISE, np.random.default_rng(1))
+    for name, value in first.weights.items():
+        np.testing.assert_allclose(second.weights[name], value, atol=1e-6, err_msg=name)  # one step of 1e-12
+    assert (
+        second.statistics["loss_validation"][0]
+        < VectorFlow(SMALL)
+        .update(forecast, data, OBSERVED, NOISE, np.random.default_rng(1))
+        .statistics["loss_validation"][0]
+    )
+
+
+def test_that_adjustments_come_after_the_flow(rng):
+    forecast = gaussian_forecast(rng, 30)
+    options = TrainingOptions(epochs=1, batch=30)
+    plain, wide = (
+        VectorFlow(LearnedFlow(SMALL.options, options), adjustments=a)
+        .update(forecast, observe(forecast), OBSERVED, NOISE, np.random.default_rng(1))
+        .ensemble["x"]
+        for a in ((), (Inflation(2.0),))
+    )
+    np.testing.assert_allclose(wide - wide.mean(axis=0), 2 * (plain - plain.mean(axis=0)), atol=1e-9)
