@@ -33,3 +33,14 @@ precompile(case_solver, (Dict{String,Any},))
 if VERSION >= v"1.9" && ccall(:jl_generating_output, Cint, ()) == 1
     run_case(tiny_case())
 end
+
+# Older versions keep a call to a function of Base as a call by name where Base brings no native code for it (`exp` of
+# Debian's Julia 1.5): it then allocates its argument and its result, 32 bytes a cell and phase, and with two threads the
+# collector gives and takes pages all the time. Compiling these functions before their callers makes it a plain call.
+function __init__()
+    VERSION < v"1.9" || return
+    precompile(exp, (Float64,))
+    precompile(^, (Float64, Float64))
+    precompile(hypot, (Float64, Float64))
+    return nothing
+end

@@ -12,6 +12,7 @@ const YEAR = 365.25 * DAY
     include("test_model.jl")
     include("test_curves.jl")
     include("test_jacobian.jl")
+    include("test_fresh_process.jl")
     include("test_hydrostatic.jl")
     include("test_buckley_leverett.jl")
     include("test_convergence.jl")
