@@ -1,0 +1,165 @@
+r"""Tables and figures from the lines that ``compare_analyses.py`` wrote.
+
+    python examples/compare_tables.py [--results docs/comparison/results.jsonl] [--figures docs/comparison]
+
+Prints Markdown: for every cell (modality, members) the mean of each score at the last survey over the truths that *all*
+methods of the table have finished, with a 90 % interval from resampling the truths, and the differences to the flow truth by
+truth. χ² is that of the pooled ranks in 16 bins, thinned cells of all truths, over its 15 degrees of freedom: 1 if flat and
+independent; cells of one truth are not quite independent, so it is a measure here and no test.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from compare_analyses import METHODS, ROOT, lines
+from matplotlib.figure import Figure
+
+from seisflow import diagnostics
+from seisflow.plotting import COLOURS, LABELS, save
+
+NAMES = LABELS | {"flow": "flow, joint", "flow_reference": "flow, reference"}
+TINTS = COLOURS | {"flow_reference": "lightskyblue"}
+COLUMNS = [
+    ("rmse", "RMSE", "{:.4f}"),
+    ("ssim", "SSIM", "{:.3f}"),
+    ("crps", "CRPS", "{:.5f}"),
+    ("coverage_50", "50 % cov.", "{:.2f}"),
+    ("coverage_90", "90 % cov.", "{:.2f}"),
+    ("mass_error", "mass", "{:+.1%}"),
+    ("pressure_rmse_bar", "p RMSE [bar]", "{:.2f}"),
+]
+Cell = dict[str, dict[int, dict[str, Any]]]
+"""Label → seed → line."""
+
+
+def cells(file: Path) -> dict[tuple[str, int], Cell]:
+    """The lines of all surveys, by (modality, members); the open loop is in all cells of its ensemble size."""
+    found: dict[tuple[str, int], Cell] = defaultdict(lambda: defaultdict(dict))
+    listed = list(lines(file))
+    most = max((line["surveys"] for line in listed), default=0)
+    whole = [line for line in listed if line["surveys"] == most]
+    for line in whole:
+        if line["modality"] != "none":
+            found[line["modality"], line["members"]][line["label"]][line["seed"]] = line
+    for line in whole:
+        for (_, members), cell in found.items():
+            if line["modality"] == "none" and line["members"] == members:
+                cell[line["label"]][line["seed"]] = line
+    return found
+
+
+def common(cell: Cell) -> tuple[list[str], list[int]]:
+    """Labels in the order of the script, and the truths that all of them have finished."""
+    labels = [label for label in METHODS if label in cell]
+    return labels, sorted(set.intersection(*(set(cell[label]) for label in labels)))
+
+
+def last(cell: Cell, label: str, seeds: list[int], key: str) -> np.ndarray:
+    """A score at the last survey, truth by truth."""
+    return np.array([cell[label][seed]["scores"][-1][key] for seed in seeds])
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """90 % interval of the mean over truths; not a number for a single one."""
+    if len(values) < 2:
+        return np.nan, np.nan
+    return diagnostics.bootstrap_interval(values, np.random.default_rng(0))
+
+
+def table(cell: Cell, labels: list[str], seeds: list[int]) -> list[str]:
+    """Means over the truths, intervals for RMSE and CRPS."""
+    rows = ["| method | " + " | ".join(c[1] for c in COLUMNS) + " | rank χ²/15 | seconds |", "|---|" + "---:|" * 9]
+    for label in labels:
+        entries = []
+        for key, _, form in COLUMNS:
+            values = last(cell, label, seeds, key)
+            low, high = interval(values)
+            text = form.format(values.mean())
+            if key in ("rmse", "crps") and np.isfinite(low):
+                text += f" ({form.format(low)}–{form.format(high)})"
+            entries.append(text)
+        counts = np.sum([cell[label][seed]["ranks"][-1]["thinned"] for seed in seeds], axis=0)
+        entries.append(f"{diagnostics.rank_test(counts)[0] / (counts.size - 1):.1f}")
+        entries.append(f"{np.mean([sum(cell[label][seed]['seconds'].values()) for seed in seeds]):.0f}")
+        rows.append(f"| {NAMES[label]} | " + " | ".join(entries) + " |")
+    return rows
+
+
+def differences(cell: Cell, labels: list[str], seeds: list[int], against: str = "flow") -> list[str]:
+    """Score of each method minus the flow's, truth by truth: mean, interval, and on how many truths the flow is better."""
+    rows = ["| method minus flow | RMSE | flow better | CRPS | flow better |", "|---|---:|---:|---:|---:|"]
+    for label in labels:
+        if label == against:
+            continue
+        entries = []
+        for key in ("rmse", "crps"):
+            d = last(cell, label, seeds, key) - last(cell, against, seeds, key)
+            low, high = interval(d)
+            entries += [f"{d.mean():+.4f} ({low:+.4f} to {high:+.4f})", f"{(d > 0).sum()} of {len(d)}"]
+        rows.append(f"| {NAMES[label]} | " + " | ".join(entries) + " |")
+    return rows
+
+
+def figure(cell: Cell, labels: list[str], seeds: list[int], title: str) -> Figure:
+    """Scores truth by truth with mean and interval; below, the rank histograms of the pooled truths."""
+    shown = [
+        ("rmse", "RMSE"),
+        ("crps", "CRPS"),
+        ("ssim", "SSIM"),
+        ("coverage_90", "90 % coverage"),
+        ("mass_error", "mass error"),
+    ]
+    drawing = Figure(figsize=(15, 7), layout="constrained")
+    above, below = drawing.subfigures(2, 1, height_ratios=(1.4, 1))
+    for axes, (key, name) in zip(above.subplots(1, len(shown), sharey=True), shown, strict=True):
+        for row, label in enumerate(labels):
+            values = last(cell, label, seeds, key)
+            axes.plot(values, np.full(len(values), row), "o", ms=4, alpha=0.5, color=TINTS[label])
+            axes.plot(values.mean(), row, "k|", ms=14, mew=2)
+            axes.plot(interval(values), [row, row], "k-", lw=1)
+        axes.axvline({"coverage_90": 0.9, "mass_error": 0.0}.get(key, np.nan), color="k", lw=0.8, ls=":")
+        axes.set_title(f"{name} of S", fontsize=9)
+        axes.set_yticks(range(len(labels)), [NAMES[label] for label in labels])
+        axes.tick_params(labelsize=8)
+    above.axes[0].invert_yaxis()
+    for axes, label in zip(below.subplots(1, len(labels), sharey=True), labels, strict=True):
+        counts = np.sum([cell[label][seed]["ranks"][-1]["region"] for seed in seeds], axis=0)
+        axes.bar(np.arange(counts.size), counts / counts.mean(), width=1, color=TINTS[label])
+        axes.axhline(1, color="k", lw=0.8, ls=":")
+        axes.set_title(f"{NAMES[label]}: ranks", fontsize=8)
+        axes.tick_params(labelsize=7)
+    drawing.suptitle(title, fontsize=11)
+    return drawing
+
+
+def main() -> None:
+    """Print the tables, write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, default=ROOT / "docs" / "comparison" / "results.jsonl")
+    parser.add_argument("--figures", type=Path, default=None, help="default: beside the results")
+    arguments = parser.parse_args()
+    for (modality, members), cell in sorted(
+        cells(arguments.results).items(), key=lambda item: (item[0][1], item[0][0])
+    ):
+        labels, seeds = common(cell)
+        finished = ", ".join(f"{NAMES[label]} {len(cell[label])}" for label in labels)
+        print(f"### {modality.capitalize()}, {members} members\n\nFinished truths: {finished}.\n")
+        if not seeds:
+            continue
+        print(f"Truths that all have finished: {', '.join(map(str, seeds))} (n = {len(seeds)}).\n")
+        print("\n".join(table(cell, labels, seeds)) + "\n")
+        if "flow" in labels:
+            print("\n".join(differences(cell, labels, seeds)) + "\n")
+        title = f"Last survey, {modality}, {members} members, {len(seeds)} truth{'s' * (len(seeds) > 1)}"
+        path = (arguments.figures or arguments.results.parent) / f"{modality}_{members}.png"
+        save(figure(cell, labels, seeds, title), path, dpi=90)
+        print(f"![{title}]({path.name})\n")
+
+
+if __name__ == "__main__":
+    main()
