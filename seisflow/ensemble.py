@@ -46,6 +46,9 @@ class Ensemble:
         if not sizes or len(set(sizes.values())) != 1:
             raise InputError("fields", sizes, "give at least one array, all with the same number of members first")
 
+    def __reduce__(self) -> tuple[type, tuple[dict[str, NDArray], float]]:  # a mapping proxy does not travel
+        return Ensemble, (dict(self.fields), self.time)
+
     def __getitem__(self, name: str) -> NDArray:
         return self.fields[name]
 
