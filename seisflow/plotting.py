@@ -10,15 +10,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 from seisflow.ensemble import Ensemble
 from seisflow.grid import Grid
 
-__all__ = ["comparison_figure", "data_figure", "geology_figure", "posterior_figure", "save", "score_figure"]
+__all__ = [
+    "comparison_figure",
+    "data_figure",
+    "geology_figure",
+    "plume_window",
+    "posterior_figure",
+    "save",
+    "score_figure",
+    "section",
+]
 
 LABELS = {
     "open_loop": "open loop",
@@ -78,7 +88,21 @@ def _bar(figure: Figure, image: Any, axes: Any, label: str) -> None:
     bar.ax.tick_params(labelsize=7)
 
 
-def _plume_window(grid: Grid, fields: Sequence[NDArray]) -> tuple[float, float]:
+def section(
+    figure: Figure,
+    axes: Any,
+    field: NDArray,
+    grid: Grid,
+    title: str,
+    window: tuple[float, float] | None,
+    unit: str,
+    **style: Any,
+) -> None:
+    """One field with its colour bar; ``style`` goes to ``imshow``, ``window`` are the depths shown."""
+    _bar(figure, _section(axes, field, grid, title, window, **style), axes, unit)
+
+
+def plume_window(grid: Grid, fields: Sequence[NDArray]) -> tuple[float, float]:
     """Depth range that holds all plumes with a margin, so that a thin plume is not lost in the overburden."""
     wet = np.any([np.asarray(f).reshape(-1, *grid.shape).max(axis=(0, 1)) > 0.01 for f in fields], axis=0)
     if not wet.any():
@@ -89,9 +113,9 @@ def _plume_window(grid: Grid, fields: Sequence[NDArray]) -> tuple[float, float]:
 
 
 def geology_figure(
-    grid: Grid, velocity: NDArray, permeability: NDArray, truth: NDArray, wells: Mapping[str, Any]
+    grid: Grid, velocity: NDArray, permeability: NDArray, truth: NDArray | None, wells: Mapping[str, Any]
 ) -> Figure:
-    """Baseline velocity, the true permeability, and prior draws of it.
+    """Baseline velocity, the true permeability (where it is known), and prior draws of it.
 
     Parameters
     ----------
@@ -109,8 +133,11 @@ def geology_figure(
     image = _section(axes[0, 0], velocity, grid, "baseline velocity $v_p$", None, cmap="viridis")
     _bar(figure, image, axes[0, 0], "m/s")
     style = {"cmap": "cividis", "vmin": -3, "vmax": 4}
-    image = _section(axes[0, 1], np.log10(truth), grid, "true permeability", None, **style)
-    _bar(figure, image, axes[0, 1], "log10 mD")
+    if truth is not None:
+        image = _section(axes[0, 1], np.log10(truth), grid, "true permeability", None, **style)
+        _bar(figure, image, axes[0, 1], "log10 mD")
+    else:
+        axes[0, 1].set_axis_off()
     for m, panel in enumerate(axes[1:].ravel()):
         if m < len(permeability):
             image = _section(panel, np.log10(permeability[m]), grid, f"prior draw {m + 1}", None, **style)
@@ -119,6 +146,8 @@ def geology_figure(
             panel.set_axis_off()
     x, top, bottom = wells["injector"]
     for panel in axes.ravel():
+        if not panel.axison:
+            continue
         panel.plot([x, x], [top, bottom], color="red", lw=2.5)
         for monitor in wells["monitors"]:
             panel.axvline(monitor, color="white", lw=0.7, ls="--")
@@ -128,39 +157,44 @@ def geology_figure(
 
 
 def posterior_figure(
-    grid: Grid, truth: NDArray, forecast: NDArray, posterior: NDArray, title: str, field: str = "saturation"
+    grid: Grid, truth: NDArray | None, forecast: NDArray, posterior: NDArray, title: str, field: str = "saturation"
 ) -> Figure:
     """Truth, forecast mean, posterior mean, standard deviations, errors, and four posterior samples.
 
     Parameters
     ----------
     truth
-        ``grid.shape``; saturation [-] or pressure change [bar].
+        ``grid.shape``; saturation [-] or pressure change [bar]; None where it is not known.
     forecast, posterior
         ``(M, *grid.shape)``, the same quantity.
     """
     unit = {"saturation": "S [-]", "pressure": "bar"}[field]
-    window = _plume_window(grid, [truth, forecast]) if field == "saturation" else None
-    high = max(float(np.max(truth)), float(np.max(forecast.mean(axis=0))), 1e-6)
+    known = [] if truth is None else [truth]
+    window = plume_window(grid, [*known, forecast]) if field == "saturation" else None
+    high = max(*(float(np.max(f)) for f in [*known, forecast.mean(axis=0)]), 1e-6)
     value = {"cmap": "magma_r", "vmin": 0.0, "vmax": high}
-    error_f, error_p = forecast.mean(axis=0) - truth, posterior.mean(axis=0) - truth
-    limit = max(float(np.abs(error_f).max()), float(np.abs(error_p).max()), 1e-6)
-    error = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
     std_f, std_p = forecast.std(axis=0, ddof=1), posterior.std(axis=0, ddof=1)
     deviation = {"cmap": "viridis", "vmin": 0.0, "vmax": max(float(std_f.max()), float(std_p.max()), 1e-6)}
 
     figure = Figure(figsize=(14, 8.5), layout="constrained")
     axes = figure.subplots(4, 3)
     panels = [
-        (truth, "truth", value),
         (forecast.mean(axis=0), "forecast mean", value),
         (posterior.mean(axis=0), "posterior mean", value),
         (std_f, "forecast standard deviation", deviation),
         (std_p, "posterior standard deviation", deviation),
-        (np.abs(error_p) - np.abs(error_f), "|posterior error| − |forecast error| (blue: better)", error),
-        (error_f, "forecast mean − truth", error),
-        (error_p, "posterior mean − truth", error),
     ]
+    if truth is not None:
+        error_f, error_p = forecast.mean(axis=0) - truth, posterior.mean(axis=0) - truth
+        limit = max(float(np.abs(error_f).max()), float(np.abs(error_p).max()), 1e-6)
+        error = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+        gain = np.abs(error_p) - np.abs(error_f)
+        panels.insert(0, (truth, "truth", value))
+        panels += [
+            (gain, "|posterior error| − |forecast error| (blue: better)", error),
+            (error_f, "forecast mean − truth", error),
+            (error_p, "posterior mean − truth", error),
+        ]
     chosen = np.unique(np.linspace(0, len(posterior) - 1, 4).astype(int))
     panels += [(posterior[m], f"posterior sample {m + 1}", value) for m in chosen]
     for panel, (array, name, style) in zip(axes.ravel(), panels, strict=False):
@@ -175,46 +209,44 @@ def posterior_figure(
 
 
 def comparison_figure(
-    grid: Grid, truth: NDArray, posteriors: Mapping[str, NDArray], scores: Mapping[str, Mapping[str, float]], title: str
+    grid: Grid,
+    truth: NDArray | None,
+    posteriors: Mapping[str, NDArray],
+    scores: Mapping[str, Mapping[str, float]],
+    title: str,
 ) -> Figure:
-    """All methods beside the truth at one survey: mean, standard deviation and error of the saturation."""
-    window = _plume_window(grid, [truth, *posteriors.values()])
+    """All methods beside the truth, where it is known, at one survey: mean, standard deviation, error of the saturation."""
+    known = [] if truth is None else [truth]
+    window = plume_window(grid, [*known, *posteriors.values()])
     means = {name: s.mean(axis=0) for name, s in posteriors.items()}
     stds = {name: s.std(axis=0, ddof=1) for name, s in posteriors.items()}
-    high = max(float(truth.max()), 1e-6)
-    limit = max(max(float(np.abs(m - truth).max()) for m in means.values()), 1e-6)
-    widest = max(max(float(s.max()) for s in stds.values()), 1e-6)
-    figure = Figure(figsize=(14, 0.6 + 1.95 * (len(means) + 1)), layout="constrained")
-    axes = figure.subplots(len(means) + 1, 3, squeeze=False)
-    image = _section(axes[0, 0], truth, grid, "truth", window, cmap="magma_r", vmin=0, vmax=high)
-    _bar(figure, image, axes[0, 0], "S [-]")
-    axes[0, 1].set_axis_off()
-    axes[0, 2].set_axis_off()
-    for row, name in enumerate(means, start=1):
+    high = max(*(float(f.max()) for f in (known or means.values())), 1e-6)
+    widest = max(*(float(s.max()) for s in stds.values()), 1e-6)
+    value = {"cmap": "magma_r", "vmin": 0, "vmax": high}
+    figure = Figure(figsize=(14 if known else 9.6, 0.6 + 1.95 * (len(means) + len(known))), layout="constrained")
+    axes = figure.subplots(len(means) + len(known), 2 + len(known), squeeze=False)
+    if truth is not None:
+        limit = max(*(float(np.abs(m - truth).max()) for m in means.values()), 1e-6)
+        _bar(figure, _section(axes[0, 0], truth, grid, "truth", window, **value), axes[0, 0], "S [-]")
+        axes[0, 1].set_axis_off()
+        axes[0, 2].set_axis_off()
+    for row, name in enumerate(means, start=len(known)):
         label = LABELS.get(name, name)
-        rmse = scores[name]["rmse"]
-        image = _section(axes[row, 0], means[name], grid, f"{label}: mean", window, cmap="magma_r", vmin=0, vmax=high)
+        image = _section(axes[row, 0], means[name], grid, f"{label}: mean", window, **value)
         _bar(figure, image, axes[row, 0], "S [-]")
-        image = _section(
-            axes[row, 1], stds[name], grid, f"{label}: standard deviation", window, cmap="viridis", vmin=0, vmax=widest
-        )
+        style = {"cmap": "viridis", "vmin": 0, "vmax": widest}
+        image = _section(axes[row, 1], stds[name], grid, f"{label}: standard deviation", window, **style)
         _bar(figure, image, axes[row, 1], "[-]")
-        image = _section(
-            axes[row, 2],
-            means[name] - truth,
-            grid,
-            f"{label}: error, RMSE {rmse:.4f}",
-            window,
-            cmap="RdBu_r",
-            vmin=-limit,
-            vmax=limit,
-        )
-        _bar(figure, image, axes[row, 2], "[-]")
+        if truth is not None:
+            text = f"{label}: error" + (f", RMSE {scores[name]['rmse']:.4f}" if name in scores else "")
+            style = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+            image = _section(axes[row, 2], means[name] - truth, grid, text, window, **style)
+            _bar(figure, image, axes[row, 2], "[-]")
     figure.suptitle(title, fontsize=11)
     return figure
 
 
-def data_figure(grid: Grid, observed: Ensemble, predicted: Ensemble, truth: NDArray, title: str) -> Figure:
+def data_figure(grid: Grid, observed: Ensemble, predicted: Ensemble, truth: NDArray | None, title: str) -> Figure:
     """What the analysis sees: the observed image beside predicted ones, and well logs with the forecast's range.
 
     Parameters
@@ -222,7 +254,7 @@ def data_figure(grid: Grid, observed: Ensemble, predicted: Ensemble, truth: NDAr
     observed, predicted
         Data ensembles with any of ``image``, ``well_saturation``, ``well_pressure``.
     truth
-        True saturation, contoured over the images.
+        True saturation, contoured over the images; None where it is not known.
     """
     has_image, has_wells = "image" in observed, "well_saturation" in observed
     figure = Figure(figsize=(14, 4.4 * has_image + 3.6 * has_wells), layout="constrained")
@@ -240,7 +272,7 @@ def data_figure(grid: Grid, observed: Ensemble, predicted: Ensemble, truth: NDAr
         for panel, (array, name) in zip(
             axes,
             [
-                (image_y, "observed image (contour: true S = 0.05)"),
+                (image_y, "observed image" + ("" if truth is None else " (contour: true S = 0.05)")),
                 (predicted["image"].mean(axis=0), "mean of the predicted images"),
                 (predicted["image"][0], "image of member 1, without noise"),
             ],
@@ -248,7 +280,7 @@ def data_figure(grid: Grid, observed: Ensemble, predicted: Ensemble, truth: NDAr
         ):
             shown = _section(panel, array, grid, name, None, **style)
             _bar(parts[0], shown, panel, "image amplitude")
-        if truth.max() > 0.05:
+        if truth is not None and truth.max() > 0.05:
             axes[0].contour(x, z, truth.T, levels=[0.05], colors="k", linewidths=0.7)
         axes[0].set_ylabel("depth [m]", fontsize=8)
     if has_wells:
@@ -282,10 +314,12 @@ def score_figure(summary: Mapping[str, Any]) -> Figure:
     ]
     figure = Figure(figsize=(13, 3.2), layout="constrained")
     axes = figure.subplots(1, len(shown))
-    days = summary["survey_days"]
+    days = list(summary["survey_days"])
     for panel, (key, label, ideal) in zip(axes, shown, strict=True):
         for name, steps in summary["scores"].items():
-            panel.plot(days, [s[key] for s in steps], "o-", color=COLOURS.get(name), label=LABELS.get(name, name))
+            panel.plot(
+                days[: len(steps)], [s[key] for s in steps], "o-", color=COLOURS.get(name), label=LABELS.get(name, name)
+            )
         if ideal is not None:
             panel.axhline(ideal, color="k", lw=0.8, ls=":")
             panel.set_ylim(0, 1.02)
@@ -298,8 +332,11 @@ def score_figure(summary: Mapping[str, Any]) -> Figure:
 
 
 def save(figure: Figure, path: Path, dpi: int = 110) -> Path:
-    """Write a figure as PNG and return its path."""
-    with matplotlib.rc_context({"savefig.facecolor": "white"}):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=dpi)
+    """Write a figure as PNG and return its path; 300 dots per inch are fit for print."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    canvas = FigureCanvasAgg(figure)  # drawn once; Figure.savefig lays out and draws twice
+    figure.set_dpi(dpi)
+    figure.set_facecolor("white")
+    canvas.draw()
+    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(path, dpi=(dpi, dpi))
     return path

@@ -25,8 +25,7 @@ from seisflow.config import Study
 from seisflow.cycle import Step, assimilate
 from seisflow.display import Display
 from seisflow.executors import Crew, Here, Spread
-from seisflow.report.figures import draw
-from seisflow.report.page import write_page
+from seisflow.report import write_report
 from seisflow.run_folder import locked, open_run
 from seisflow.scoring import summarise
 from seisflow.store import Store
@@ -101,13 +100,11 @@ def run_study(
             runs[method] = assimilate(scenario, observed, analysis, store, show, crew)
         show.section("")
         summary = summarise(study, parts, truth, runs)
-        with explained("a figure", folder / "figures"):
-            pictures = draw(study, parts, truth, observed, runs, summary, folder / "figures", show)
         summary["seconds"]["noise covariance"] = noise_seconds
         summary["seconds"]["in all"] = time.perf_counter() - begin
-        with explained("the page", folder / "index.html"):
-            write_page(folder / "index.html", summary, pictures, study.to_toml())
         store.write_text("summary.json", json.dumps(summary, indent=2) + "\n")
+        with explained("the report", folder / "index.html"):
+            write_report(folder, show, figures="few")
         store.finish()
     return summary
 

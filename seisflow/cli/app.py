@@ -7,6 +7,7 @@ import typer
 import seisflow
 from seisflow.cli.about import doctor, keys, version
 from seisflow.cli.init import init
+from seisflow.cli.report import report
 from seisflow.cli.run import run
 from seisflow.cli.validate import validate
 
@@ -19,5 +20,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help=seisflow.__doc__,
 )
-for command in (init, validate, run, doctor, keys, version):
+for command in (init, validate, run, report, doctor, keys, version):
     app.command()(command)

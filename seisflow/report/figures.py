@@ -1,86 +1,129 @@
-r"""The figures of a run, as PNG files with a heading and a caption each, in the order of the page."""
+r"""The figures of a run as PNG files, from what the run folder holds.
+
+scores.png                        scores over the surveys
+geology.png                       baseline velocity, true permeability, prior draws
+survey_K_comparison.png           every method beside the truth
+survey_K_METHOD.png               forecast, posterior, deviation, error, samples of one method
+survey_K_data.png                 observed beside predicted data
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from seisflow import plotting
-from seisflow.build import Parts
-from seisflow.config import Study
-from seisflow.cycle import Step
-from seisflow.display import Display
-from seisflow.ensemble import Ensemble
-from seisflow.twin import Scenario
+from seisflow.data import load_section
+from seisflow.errors import InputError
+from seisflow.grid import average
+from seisflow.report.reading import RunFolder
+from seisflow.report.scores import scores_of
 from seisflow.units import MILLIDARCY
 
 __all__ = ["draw"]
 
+Progress = Callable[[str, int, int], None]
 
-def draw(
-    study: Study,
-    parts: Parts,
-    truth: list[Ensemble],
-    observed: list[Ensemble],
-    runs: dict[str, list[Step]],
-    summary: dict[str, Any],
-    folder: Path,
-    show: Display,
-) -> list[tuple[str, str, Path]]:
-    """All figures of a run: (heading, caption, file)."""
-    scenario: Scenario = parts.scenario
-    grid = scenario.prior.grid
-    pictures: list[tuple[str, str, Path]] = []
-    total = 2 + len(truth) * (2 + len([m for m in runs if m != "open_loop"]))
 
-    def add(figure: Any, heading: str, caption: str, name: str) -> None:
-        pictures.append((heading, caption, plotting.save(figure, folder / f"{name}.png")))
-        show("figures", len(pictures), total)
+def draw(run: RunFolder, folder: Path, show: Progress | None = None, dpi: int = 110, few: bool = False) -> list[Path]:
+    """Draw the figures that a run has the numbers for.
 
-    add(plotting.score_figure(summary), "Scores over the surveys", "Scores of every method at every survey.", "scores")
+    Parameters
+    ----------
+    run
+        The run folder.
+    folder
+        Where the PNG files go.
+    show
+        Called as ``show("figures", done, total)``.
+    dpi
+        Dots per inch: 110 for a screen, 300 for print.
+    few
+        Only the scores and the comparisons: what a run draws by itself.
+
+    Returns
+    -------
+    list[Path]
+        The files.
+    """
+    study, scores = run.study, scores_of(run)
+    tasks: list[tuple[str, Callable[[], Any]]] = []
+    if scores:
+        summary = {"survey_days": study.surveys.days, "scores": scores}
+        tasks.append(("scores", partial(plotting.score_figure, summary)))
+    if run.done and not few:
+        tasks.append(("geology", partial(_geology, run)))
+    for k in range(max(run.done.values(), default=0)):
+        at_survey = {m: steps[k] for m, steps in scores.items() if len(steps) > k}
+        tasks.append((f"survey_{k + 1}_comparison", partial(_comparison, run, k, at_survey)))
+        if few:
+            continue
+        for method in run.done:
+            if method != "open_loop":
+                tasks.append((f"survey_{k + 1}_{method}", partial(_posterior, run, k, method)))
+        tasks.append((f"survey_{k + 1}_data", partial(_data, run, k)))
+    files = []
+    for i, (name, make) in enumerate(tasks):
+        figure = make()
+        if figure is not None:
+            files.append(plotting.save(figure, folder / f"{name}.png", dpi))
+        if show is not None:
+            show("figures", i + 1, len(tasks))
+    return files
+
+
+def _title(run: RunFolder, k: int) -> str:
+    return f"survey {k + 1}, day {run.study.surveys.days[k]:g}"
+
+
+def _true_saturation(run: RunFolder, k: int) -> Any:
+    truth = run.truth(k)
+    return None if truth is None else truth["saturation"][0]
+
+
+def _geology(run: RunFolder) -> Any:
+    study, truth = run.study, run.truth(0)
+    try:
+        section = load_section(study.geology.section)
+    except InputError:  # the run was moved away from its section
+        return None
+    first = run.ensemble(next(iter(run.done)), 0, "forecast")
+    assert first is not None
     wells = {
         "injector": (study.injection.x_m, *study.injection.depth_m),
         "monitors": study.wells.x_m if "wells" in study.surveys.modalities else (),
     }
-    draws = scenario.draw_permeability(0, np.arange(min(4, scenario.members))) / MILLIDARCY
-    true_k = truth[0]["permeability"][0] / MILLIDARCY
-    add(
-        plotting.geology_figure(grid, parts.velocity, draws, true_k, wells),
-        "Geology and prior",
-        "Baseline velocity, the true permeability, and what members draw from the prior.",
-        "geology",
+    return plotting.geology_figure(
+        run.grid,
+        average(section.velocity, section.grid, run.grid),
+        first["permeability"][:4] / MILLIDARCY,
+        None if truth is None else truth["permeability"][0] / MILLIDARCY,
+        wells,
     )
-    learned = next(m for m in ("flow", "enkf", "open_loop") if m in runs)
-    for k, day in enumerate(study.surveys.days):
-        heading = f"Survey {k + 1}, day {day:g}"
-        S = truth[k]["saturation"][0]
-        compared = {name: steps[k].posterior.ensemble["saturation"] for name, steps in runs.items()}
-        at_survey = {name: summary["scores"][name][k] for name in runs}
-        add(
-            plotting.comparison_figure(grid, S, compared, at_survey, f"CO2 saturation at {heading.lower()}"),
-            heading,
-            "Every method beside the truth.",
-            f"survey_{k + 1}_comparison",
-        )
-        for name, steps in runs.items():
-            if name == "open_loop":
-                continue
-            ahead, after = steps[k].forecast.ensemble["saturation"], steps[k].posterior.ensemble["saturation"]
-            label = plotting.LABELS[name]
-            add(
-                plotting.posterior_figure(grid, S, ahead, after, f"{label}: CO2 saturation at {heading.lower()}"),
-                heading,
-                f"{label}: truth, forecast, posterior, standard deviation, error and samples.",
-                f"survey_{k + 1}_{name}",
-            )
-        predicted = runs[learned][k].predicted
-        if predicted is not None:
-            add(
-                plotting.data_figure(grid, observed[k], predicted.ensemble, S, f"Data at {heading.lower()}"),
-                heading,
-                "What was observed, beside what the forecast members predict.",
-                f"survey_{k + 1}_data",
-            )
-    return pictures
+
+
+def _comparison(run: RunFolder, k: int, scores: dict[str, dict[str, float]]) -> Any:
+    found = {m: run.ensemble(m, k, "posterior") for m in run.done}
+    compared = {m: e["saturation"] for m, e in found.items() if e is not None}
+    title = f"CO2 saturation at {_title(run, k)}"
+    return plotting.comparison_figure(run.grid, _true_saturation(run, k), compared, scores, title)
+
+
+def _posterior(run: RunFolder, k: int, method: str) -> Any:
+    ahead, after = run.ensemble(method, k, "forecast"), run.ensemble(method, k, "posterior")
+    if ahead is None or after is None:
+        return None
+    title = f"{plotting.LABELS.get(method, method)}: CO2 saturation at {_title(run, k)}"
+    S = _true_saturation(run, k)
+    return plotting.posterior_figure(run.grid, S, ahead["saturation"], after["saturation"], title)
+
+
+def _data(run: RunFolder, k: int) -> Any:
+    informed = [m for m in ("flow", *run.done) if m in run.done and m != "open_loop"]
+    predicted = next((e for m in informed if (e := run.ensemble(m, k, "predicted")) is not None), None)
+    observed = run.observed(k)
+    if predicted is None or observed is None:
+        return None
+    return plotting.data_figure(run.grid, observed, predicted, _true_saturation(run, k), f"Data at {_title(run, k)}")

@@ -1,0 +1,100 @@
+r"""How good and how honest a run is: scores over the surveys, and calibration."""
+
+from __future__ import annotations
+
+from seisflow.report.calibration import calibration
+from seisflow.report.charts import Series, bars, lines
+from seisflow.report.methods import colour, label, method_legend
+from seisflow.report.reading import RunFolder
+from seisflow.report.scores import Scores
+from seisflow.report.tables import score_table
+
+__all__ = ["honesty", "scores"]
+
+CHARTS: list[tuple[str, str, float | None, tuple[float, float] | None]] = [
+    ("rmse", "RMSE of saturation [–]", 0.0, None),
+    ("crps", "CRPS of saturation [–]", 0.0, None),
+    ("ssim", "SSIM of saturation [–]", 1.0, (0.0, 1.05)),
+    ("reliability", "spread over RMSE [–]", 1.0, None),
+    ("coverage_90", "90 % coverage, plume region [–]", 0.9, (0.0, 1.05)),
+    ("mass_error", "error of the CO₂ mass [–]", 0.0, None),
+    ("extent_error_m", "error of the plume's extent [m]", 0.0, None),
+    ("pressure_rmse_bar", "RMSE of pressure [bar]", 0.0, None),
+]
+
+
+def scores(run: RunFolder, found: Scores) -> str:
+    """Scores over the surveys, as charts and as tables."""
+    if not found:
+        return '<section id="scores"><h2>Scores over time</h2><p>There are none without a truth.</p></section>'
+    days, methods = run.study.surveys.days, list(found)
+
+    def value(step: dict[str, float], key: str) -> float | None:
+        if key == "reliability":
+            return step["spread"] / step["rmse"] if step["rmse"] > 0 else None
+        return step.get(key)
+
+    charts = [
+        lines(
+            title,
+            [
+                Series(label(m), colour(m), i, [(days[k], value(step, key)) for k, step in enumerate(found[m])])
+                for i, m in enumerate(methods)
+            ],
+            "day",
+            days,
+            level=ideal,
+            y_range=span,
+        )
+        for key, title, ideal, span in CHARTS
+    ]
+    tables = "".join(
+        score_table(f"Survey {k + 1}, day {day:g}", {m: s[k] for m, s in found.items() if len(s) > k})
+        for k, day in enumerate(days)
+        if any(len(s) > k for s in found.values())
+    )
+    return (
+        f'<section id="scores"><h2>Scores over time</h2>{method_legend(methods)}<div class="charts">{"".join(charts)}</div>'
+        '<p class="soft">Dotted: the value of a perfect answer. Point at a mark to read it.</p>'
+        f"<details><summary>All scores as tables</summary>{tables}</details></section>"
+    )
+
+
+def honesty(run: RunFolder) -> str:
+    """Rank histograms and coverage of every method at its last survey."""
+    found = {m: c for m, done in run.done.items() if (c := calibration(run, m, done - 1)) is not None}
+    if not found:
+        return '<section id="calibration"><h2>Calibration</h2><p>There is none without a truth.</p></section>'
+    methods = list(found)
+    coverage = lines(
+        "covered over nominal probability",
+        [
+            Series(label(m), colour(m), i, list(zip(found[m]["nominal"], found[m]["covered"], strict=True)))
+            for i, m in enumerate(methods)
+        ],
+        "nominal probability of the interval",
+        (0.0, 0.5, 1.0),
+        diagonal=True,
+        y_range=(0.0, 1.0),
+    )
+    histograms = "".join(
+        bars(
+            f"{label(m)}, survey {run.done[m]}: ranks",
+            c["counts"],
+            c["expected"],
+            colour(m),
+            "rank of the truth among the members",
+        )
+        for m, c in found.items()
+    )
+    cells = next(iter(found.values()))["cells"]
+    return (
+        f'<section id="calibration"><h2>Calibration</h2>{method_legend(methods)}'
+        f'<div class="charts">{coverage}{histograms}</div>'
+        f'<p class="soft">Saturation in the {cells} cells of the plume region at each method\'s last survey. Coverage: on '
+        "the dotted diagonal if calibrated; below, the posterior is too sure. Where truth and most members are dry, the "
+        "interval is the single value zero and counts as covered, which lifts the left end. Rank histograms: count over "
+        "expected count; flat if calibrated, ∪ if too sure, ∩ if not sure enough. Neighbouring cells are not independent: "
+        "read shapes, not single bars.</p>"
+        "</section>"
+    )  # fmt: skip

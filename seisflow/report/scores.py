@@ -1,0 +1,39 @@
+r"""Scores of what a run folder holds, finished or not: those of the summary, or computed from the stages."""
+
+from __future__ import annotations
+
+from seisflow.build import build
+from seisflow.errors import InputError
+from seisflow.report.calibration import plume_region
+from seisflow.report.reading import RunFolder
+from seisflow.scoring import score
+
+__all__ = ["scores_of"]
+
+Scores = dict[str, list[dict[str, float]]]
+
+
+def scores_of(run: RunFolder) -> Scores:
+    """Method → one table of scores a survey, as far as the method got; empty where no truth is known.
+
+    A finished run has them in its summary. For an unfinished one they are computed, which needs the study's velocity
+    section; where that is no longer there, there are no scores.
+    """
+    known = run.summary.get("scores")
+    if run.finished and known:
+        return dict(known)
+    if run.truth(0) is None:
+        return {}
+    found: Scores = {}
+    try:
+        with build(run.study, workers=1) as parts:
+            for method, done in run.done.items():
+                found[method] = []
+                for k in range(done):
+                    truth, posterior = run.truth(k), run.ensemble(method, k, "posterior")
+                    if truth is None or posterior is None:
+                        break
+                    found[method].append(score(parts, truth, posterior, plume_region(run, k)))
+    except InputError:
+        return {}
+    return {method: steps for method, steps in found.items() if steps}
