@@ -167,7 +167,7 @@ class FlowAnalysis(Analysis):
 
         def members(latent: Tensor, mean: Tensor, deviation: Tensor, condition: Tensor) -> Ensemble:
             if flow is not None:
-                latent = _batched(flow.inverse, latent, condition.expand(len(latent), *condition.shape[1:]))
+                latent = flow(condition).draw(latent)
             like = forecast if len(latent) == size else forecast.members(slice(len(latent)))
             return fitted.inverse((mean + deviation * latent).numpy(), like)
 

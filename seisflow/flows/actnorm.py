@@ -33,6 +33,11 @@ class ActNorm(Bijector):
     def _read(self) -> None:
         self._ready = bool(self.initialised)
 
+    @property
+    def ready(self) -> bool:
+        """Whether scale and shift have been set."""
+        return self._ready
+
     def start(self, x: Tensor) -> None:
         """In training, set scale and shift from x if nothing has set them before."""
         if self.training and not self._ready:

@@ -9,6 +9,8 @@ and start at zero. With z ~ N(0, I) this alone is a Gaussian p(x | c) with indep
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -52,3 +54,9 @@ class ConditionalAffine(Bijector):
         assert condition is not None
         mean, log_deviation = self.moments(condition)
         return mean + z * log_deviation.exp()
+
+    def inverse_given(self, condition: Tensor | None) -> Callable[[Tensor], Tensor]:
+        assert condition is not None
+        mean, log_deviation = self.moments(condition)
+        deviation = log_deviation.exp()
+        return lambda z: mean + z * deviation

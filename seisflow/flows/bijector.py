@@ -16,20 +16,28 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
 
 from seisflow.errors import InputError
 
-__all__ = ["Bijector", "Chain", "Condition", "ConditionalDistribution", "ConditionalFlow", "Gradients"]
+__all__ = ["Bijector", "Chain", "Condition", "ConditionalDistribution", "ConditionalFlow", "Gradients", "Link"]
 
 Gradients = dict[nn.Parameter, Tensor]
 """∂ℓ/∂θ, filled by :meth:`Bijector.reverse`."""
 
+Link = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
+"""(x, c) ↦ (z, log|det|)."""
+
 Condition = Tensor | Mapping[str, Tensor]
 """What a flow is conditioned on: one tensor, or one per modality for a network that knows them by name."""
+
+
+_CACHED, _ON_DEVICE = 2**17, 2**21
+"""Numbers in a batch of fields that is drawn at once."""
 
 
 class Bijector(nn.Module, ABC):
@@ -42,6 +50,13 @@ class Bijector(nn.Module, ABC):
     @abstractmethod
     def inverse(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """x = f⁻¹(z; c)."""
+
+    def inverse_given(self, condition: Tensor | None) -> Callable[[Tensor], Tensor]:
+        """z ↦ f⁻¹(z; c) for one condition ``(1, C', *field')``, with the weights as they are now.
+
+        For drawing many: layers compute here, once, what does not depend on z.
+        """
+        return lambda z: self.inverse(z, condition)
 
     def reverse(
         self, z: Tensor, condition: Tensor | None, grad_z: Tensor, grad_logdet: Tensor, gradients: Gradients
@@ -87,10 +102,14 @@ class Chain(Bijector):
         super().__init__()
         self.bijectors = nn.ModuleList(bijectors)
 
+    def links(self) -> list[Link]:
+        """The maps of the chain one by one; a chain that computes something for all of them together does it here."""
+        return list(self.bijectors)
+
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         logdet = x.new_zeros(len(x))
-        for bijector in self.bijectors:
-            x, term = bijector(x, condition)
+        for link in self.links():
+            x, term = link(x, condition)
             logdet = logdet + term
         return x, logdet
 
@@ -98,6 +117,10 @@ class Chain(Bijector):
         for bijector in reversed(self.bijectors):
             z = bijector.inverse(z, condition)  # type: ignore[operator]
         return z
+
+    def inverse_given(self, condition: Tensor | None) -> Callable[[Tensor], Tensor]:
+        maps = [b.inverse_given(condition) for b in reversed(self.bijectors)]  # type: ignore[operator]
+        return lambda z: reduce(lambda value, inverse: inverse(value), maps, z)
 
     def reverse(
         self, z: Tensor, condition: Tensor | None, grad_z: Tensor, grad_logdet: Tensor, gradients: Gradients
@@ -123,10 +146,24 @@ class ConditionalDistribution:
         z, logdet = self.flow.forward(x, self._conditions(len(x)))
         return logdet - 0.5 * (z**2).flatten(1).sum(1) - 0.5 * math.log(2 * math.pi) * z[0].numel()
 
-    @torch.no_grad()
-    def sample(self, n: int, generator: torch.Generator | None = None, batch: int = 64) -> Tensor:
+    def sample(self, n: int, generator: torch.Generator | None = None, batch: int | None = None) -> Tensor:
         """Draw ``n`` fields from a single condition (or from none), ``(n, C, *field)``, ``batch`` at a time."""
-        return torch.cat([self.from_latent(z) for z in self._normal(n, generator).split(batch)])
+        return self.draw(self._normal(n, generator), batch)
+
+    def draw(self, z: Tensor, batch: int | None = None) -> Tensor:
+        """:meth:`from_latent` without gradients, for a single condition (or none): quicker, and ``batch`` at a time.
+
+        What does not depend on z is computed once. The default batch keeps the arrays of a field's networks in the
+        processor's cache, and is large on a GPU.
+        """
+        if batch is None:
+            batch = max(1, (_CACHED if z.device.type == "cpu" else _ON_DEVICE) // z[0].numel())
+        if any(len(c) != 1 for c in _tensors(self._conditions(len(z)))):
+            raise InputError("condition", "several", "give a single condition to draw from, or use from_latent")
+        with torch.inference_mode():
+            inverse = self.flow.inverse_given(self.condition)
+            parts = [inverse(part) for part in z.split(batch)]
+        return torch.cat(parts)  # outside of the block: an ordinary tensor, fit for autograd
 
     def rsample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """As :meth:`sample`, at once and differentiable with respect to parameters and condition."""
@@ -147,14 +184,17 @@ class ConditionalDistribution:
         return z.to(like.device)
 
     def _conditions(self, n: int) -> Condition | None:
-        if self.condition is None:
-            return None
-        tensors = self.condition.values() if isinstance(self.condition, Mapping) else [self.condition]
-        for condition in tensors:
+        for condition in _tensors(self.condition):
             if len(condition) not in (1, n):
                 remedy = f"there are {len(condition)} conditions: give one, or as many as fields"
                 raise InputError("n", n, remedy)
         return self.condition
+
+
+def _tensors(condition: Condition | None) -> list[Tensor]:
+    if condition is None:
+        return []
+    return list(condition.values()) if isinstance(condition, Mapping) else [condition]
 
 
 class ConditionalFlow(nn.Module):
@@ -186,6 +226,10 @@ class ConditionalFlow(nn.Module):
     def inverse(self, z: Tensor, condition: Condition | None = None) -> Tensor:
         """x = f⁻¹(z; c)."""
         return self.bijector.inverse(z, condition)  # type: ignore[arg-type]
+
+    def inverse_given(self, condition: Condition | None) -> Callable[[Tensor], Tensor]:
+        """z ↦ f⁻¹(z; c) for one condition; see :meth:`Bijector.inverse_given`."""
+        return self.bijector.inverse_given(condition)  # type: ignore[arg-type]
 
     def transport(self, x: Tensor, condition: Condition | None, target: Condition | None) -> Tensor:
         """Joint to conditional, x ↦ f⁻¹(f(x; c); c°): carries x ~ p(x | c) to p(x | c°) (Spantini et al. 2022)."""

@@ -8,6 +8,8 @@ W starts as a random rotation, so that a standard normal x stays one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -43,11 +45,19 @@ class InvertibleConv1x1(Mixing):
         self.log_diagonal = nn.Parameter(diagonal.abs().log().to(dtype))
 
     def weight(self) -> Tensor:
-        with torch.autocast(self.lower.device.type, enabled=False):
-            identity = torch.eye(len(self.sign), dtype=self.lower.dtype, device=self.lower.device)
-            lower = self.lower.tril(-1) + identity
-            upper = self.upper.triu(1) + torch.diag(self.sign * self.log_diagonal.exp())
-            return self.permutation @ lower @ upper
+        return self.all_weights([self])[0][0]
 
     def log_determinant(self) -> Tensor:
         return self.log_diagonal.sum()
+
+    @classmethod
+    def all_weights(cls, mixings: Sequence[Mixing]) -> tuple[Tensor, Tensor]:
+        def stacked(name: str) -> Tensor:
+            return torch.stack([getattr(m, name) for m in mixings])
+
+        log_diagonal = stacked("log_diagonal")
+        with torch.autocast(log_diagonal.device.type, enabled=False):
+            identity = torch.eye(log_diagonal.shape[1], dtype=log_diagonal.dtype, device=log_diagonal.device)
+            lower = stacked("lower").tril(-1) + identity
+            upper = stacked("upper").triu(1) + torch.diag_embed(stacked("sign") * log_diagonal.exp())
+            return stacked("permutation") @ lower @ upper, log_diagonal.sum(1)

@@ -17,13 +17,14 @@ Backward from the output: a is at hand, so one evaluation of the network gives s
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from seisflow.errors import InputError
 from seisflow.flows.bijector import Bijector, Gradients, pull
-from seisflow.flows.networks import NetworkFactory, convolutional, dense
+from seisflow.flows.networks import NetworkFactory, Splitting, convolutional, dense
 
 __all__ = ["AdditiveCoupling", "AffineCoupling", "Coupling", "NetworkFactory", "convolutional", "dense"]
 
@@ -57,8 +58,13 @@ class Coupling(Bijector):
         self.network = network(self.passed + condition_channels, outputs * (channels - self.passed))
 
     @abstractmethod
-    def scale_shift(self, known: Tensor) -> tuple[Tensor | None, Tensor]:
-        """s (None: all zero) and t from [a, c]."""
+    def read(self, answer: Tensor) -> tuple[Tensor | None, Tensor]:
+        """s (None: all zero) and t from what the network says."""
+
+    def scale_shift(self, a: Tensor, condition: Tensor | None) -> tuple[Tensor | None, Tensor]:
+        """s and t from a and c."""
+        # The parameters' precision: under autocast the network's answer comes back to it.
+        return self.read(self.network(self.known(a, condition)).to(next(self.parameters()).dtype))
 
     def known(self, a: Tensor, condition: Tensor | None) -> Tensor:
         """[a, c]; a single condition serves the whole batch."""
@@ -72,15 +78,25 @@ class Coupling(Bijector):
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         a, b = x[:, : self.passed], x[:, self.passed :]
-        s, t = self.scale_shift(self.known(a, condition))
+        s, t = self.scale_shift(a, condition)
         if s is None:
             return torch.cat([a, b + t], dim=1), x.new_zeros(len(x))
         return torch.cat([a, torch.addcmul(t, b, s.exp())], dim=1), s.flatten(1).sum(1)
 
     def inverse(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         a, b = z[:, : self.passed], z[:, self.passed :]
-        s, t = self.scale_shift(self.known(a, condition))
-        return torch.cat([a, b - t if s is None else (b - t) * (-s).exp()], dim=1)
+        return torch.cat([a, _undone(b, *self.scale_shift(a, condition))], dim=1)
+
+    def inverse_given(self, condition: Tensor | None) -> Callable[[Tensor], Tensor]:
+        if condition is None or not isinstance(self.network, Splitting) or len(condition) != 1:
+            return super().inverse_given(condition)
+        network, dtype = self.network.given(condition), next(self.parameters()).dtype
+
+        def inverse(z: Tensor) -> Tensor:
+            a, b = z[:, : self.passed], z[:, self.passed :]
+            return torch.cat([a, _undone(b, *self.read(network(a).to(dtype)))], dim=1)
+
+        return inverse
 
     def reverse(
         self, z: Tensor, condition: Tensor | None, grad_z: Tensor, grad_logdet: Tensor, gradients: Gradients
@@ -91,7 +107,7 @@ class Coupling(Bijector):
             condition = condition.detach().requires_grad_()
             inputs.append(condition)
         with torch.enable_grad():
-            s, t = self.scale_shift(self.known(inputs[0] if p else z[:, :0], condition))
+            s, t = self.scale_shift(inputs[0] if p else z[:, :0], condition)
         g = grad_z[:, p:]
         with torch.no_grad():
             moved = z[:, p:] - t
@@ -132,14 +148,9 @@ class AffineCoupling(Coupling):
         super().__init__(channels, condition_channels, network, 2, passed)
         self.bound = bound
 
-    def scale_shift(self, known: Tensor) -> tuple[Tensor | None, Tensor]:
-        raw, t = self.network(known).to(self.precision).chunk(2, dim=1)
+    def read(self, answer: Tensor) -> tuple[Tensor | None, Tensor]:
+        raw, t = answer.chunk(2, dim=1)
         return self.bound * torch.tanh(raw / self.bound), t
-
-    @property
-    def precision(self) -> torch.dtype:
-        """The dtype of the parameters: under autocast the network's answer comes back to it."""
-        return next(self.parameters()).dtype
 
 
 class AdditiveCoupling(Coupling):
@@ -150,5 +161,10 @@ class AdditiveCoupling(Coupling):
     ) -> None:
         super().__init__(channels, condition_channels, network, 1, passed)
 
-    def scale_shift(self, known: Tensor) -> tuple[Tensor | None, Tensor]:
-        return None, self.network(known).to(next(self.parameters()).dtype)
+    def read(self, answer: Tensor) -> tuple[Tensor | None, Tensor]:
+        return None, answer
+
+
+def _undone(b: Tensor, s: Tensor | None, t: Tensor) -> Tensor:
+    """The changed half before the change."""
+    return b - t if s is None else (b - t) * (-s).exp()

@@ -10,6 +10,7 @@ couplings of a scale see its features at their own resolution. Vectors have no r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from seisflow.errors import InputError
 from seisflow.flows.actnorm import ActNorm
-from seisflow.flows.bijector import Bijector, Chain, Condition, ConditionalFlow
+from seisflow.flows.bijector import Bijector, Condition, ConditionalFlow
 from seisflow.flows.conv1x1 import InvertibleConv1x1
 from seisflow.flows.coupling import AdditiveCoupling, AffineCoupling
 from seisflow.flows.hint import RecursiveCoupling
@@ -29,7 +30,7 @@ from seisflow.flows.networks import NetworkFactory, network_for
 from seisflow.flows.permutation import Permutation
 from seisflow.flows.recompute import Memory, require_repeatable
 from seisflow.flows.squeeze import CheckerboardSqueeze, HaarSqueeze
-from seisflow.flows.step import FlowStep
+from seisflow.flows.step import FlowStep, StepChain
 from seisflow.flows.summary import MLP, UNet, channels_last
 
 __all__ = ["CouplingKind", "Glow", "GlowOptions", "MixingKind", "conditional_glow", "conditional_hint"]
@@ -140,7 +141,7 @@ class Glow(Bijector):
 
         def scale(level: int, channels: int) -> MultiScale:
             squeezed = channels * 2**ndim
-            steps = Chain(
+            steps = StepChain(
                 FlowStep(
                     ActNorm(squeezed),
                     _mixing(options.mixing, squeezed, generator),
@@ -171,19 +172,22 @@ class Glow(Bijector):
             scale.memory = kind
             scale = scale.inner
 
-    def _features(self, condition: Condition | None, like: Tensor) -> list[Tensor | None]:
+    def _features(self, condition: Condition | None, dtype: torch.dtype) -> list[Tensor | None]:
         if self.summary is None:
             return [None] * self.n_scales
         if condition is None:
             raise InputError("condition", None, "this flow was built with a condition: give one")
         # One memory order for the field and its features: a mixed one makes every convolution reorder its input.
-        return [channels_last(feature.to(like.dtype)) for feature in self.summary(condition)]
+        return [channels_last(feature.to(dtype)) for feature in self.summary(condition)]
 
     def forward(self, x: Tensor, condition: Condition | None = None) -> tuple[Tensor, Tensor]:
-        return self.scale(x, self._features(condition, x))
+        return self.scale(x, self._features(condition, x.dtype))
 
     def inverse(self, z: Tensor, condition: Condition | None = None) -> Tensor:
-        return self.scale.inverse(z, self._features(condition, z))
+        return self.scale.inverse(z, self._features(condition, z.dtype))
+
+    def inverse_given(self, condition: Condition | None) -> Callable[[Tensor], Tensor]:
+        return self.scale.inverse_given(self._features(condition, next(self.scale.parameters()).dtype))
 
 
 def _mixing(kind: MixingKind, channels: int, generator: torch.Generator | None) -> Mixing:

@@ -12,6 +12,8 @@ Knothe–Rosenblatt map, and works for a single channel too.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -78,6 +80,16 @@ class RecursiveCoupling(Bijector):
         if self.lower is not None:
             b = self.lower.inverse(b, condition)
         return self.coupling.inverse(torch.cat([a, b], dim=1), condition)
+
+    def inverse_given(self, condition: Tensor | None) -> Callable[[Tensor], Tensor]:
+        inner = [None if part is None else part.inverse_given(condition) for part in (self.upper, self.lower)]
+        coupling = self.coupling.inverse_given(condition)
+
+        def inverse(z: Tensor) -> Tensor:
+            parts = z[:, : self.passed], z[:, self.passed :]
+            return coupling(torch.cat([p if f is None else f(p) for p, f in zip(parts, inner, strict=True)], dim=1))
+
+        return inverse
 
     def reverse(
         self, z: Tensor, condition: Tensor | None, grad_z: Tensor, grad_logdet: Tensor, gradients: Gradients

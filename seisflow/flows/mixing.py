@@ -8,6 +8,7 @@ The inverse of W is formed in double precision and applied as a matrix: one roun
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -37,6 +38,11 @@ class Mixing(Bijector):
     @abstractmethod
     def log_determinant(self) -> Tensor:
         """log|det W|, a scalar."""
+
+    @classmethod
+    def all_weights(cls, mixings: Sequence[Mixing]) -> tuple[Tensor, Tensor]:
+        """W ``(K, C, C)`` and log|det W| ``(K,)`` of K mixings of this kind and one size."""
+        return torch.stack([m.weight() for m in mixings]), torch.stack([m.log_determinant() for m in mixings])
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return per_cell(x, self.weight()), (self.log_determinant() * x[0, 0].numel()).expand(len(x))

@@ -9,7 +9,7 @@ For vectors there is no squeeze: a scale works on the part that the one before h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -62,3 +62,16 @@ class MultiScale(nn.Module):
             coarse = self.inner.inverse(h[:, : self.passed], features[1:])
             h = torch.cat([coarse, h[:, self.passed :]], dim=1)
         return self.squeeze.inverse(self.steps.inverse(h, features[0]))
+
+    def inverse_given(self, features: Sequence[Tensor | None]) -> Callable[[Tensor], Tensor]:
+        """:meth:`inverse` as a function of z alone."""
+        steps = self.steps.inverse_given(features[0])
+        inner = None if self.inner is None else self.inner.inverse_given(features[1:])
+
+        def inverse(z: Tensor) -> Tensor:
+            h = self.squeeze(z)[0]
+            if inner is not None:
+                h = torch.cat([inner(h[:, : self.passed]), h[:, self.passed :]], dim=1)
+            return self.squeeze.inverse(steps(h))
+
+        return inverse

@@ -35,8 +35,8 @@ def forward_chain(chain: Chain, x: Tensor, condition: Tensor | None, memory: Mem
         parameters = [p for p in chain.parameters() if p.requires_grad]
         return _Inverting.apply(chain, x, condition, *parameters)
     logdet = x.new_zeros(len(x))
-    for bijector in chain.bijectors:
-        x, term = checkpoint(bijector, x, condition, use_reentrant=False)
+    for link in chain.links():
+        x, term = checkpoint(link, x, condition, use_reentrant=False)
         logdet = logdet + term
     return x, logdet
 
