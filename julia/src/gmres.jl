@@ -1,10 +1,15 @@
 # GMRES (Saad and Schultz 1986, doi:10.1137/0907058), restarted and right-preconditioned, so that the norm it watches is
 # that of the true residual. It sees a problem through three functions: `multiply!(y, problem, x)`,
 # `precondition!(x, problem)` and the right-hand side b.
+#
+# The preconditioned vectors z_j = M⁻¹ v_j are kept, x = Σ_j y_j z_j ("flexible" GMRES: Saad 1993, doi:10.1137/0914028): one
+# application of M⁻¹ less per solution than x = M⁻¹ Σ_j y_j v_j, and what M⁻¹ rounds is accounted for. They are single
+# precision, as M⁻¹ is.
 
 "Storage of GMRES for problems of one size; basis vectors are made when they are first needed."
 struct Krylov
     basis::Vector{Vector{Float64}}
+    preconditioned::Vector{Vector{Float32}}
     hessenberg::Matrix{Float64}
     rotations::Matrix{Float64}
     projected::Vector{Float64}
@@ -12,7 +17,7 @@ struct Krylov
     image::Vector{Float64}
 end
 
-Krylov(length::Int, restart::Int) = Krylov([], zeros(restart + 1, restart), zeros(2, restart), zeros(restart + 1),
+Krylov(length::Int, restart::Int) = Krylov([], [], zeros(restart + 1, restart), zeros(2, restart), zeros(restart + 1),
                                            zeros(length), zeros(length))
 
 restart_length(K::Krylov) = size(K.rotations, 2)
@@ -21,7 +26,7 @@ restart_length(K::Krylov) = size(K.rotations, 2)
 function Base.resize!(K::Krylov, length::Int)
     resize!(K.vector, length)
     resize!(K.image, length)
-    for v in K.basis
+    for vectors in (K.basis, K.preconditioned), v in vectors
         resize!(v, length)
     end
     return K
@@ -59,14 +64,13 @@ function gmres!(x::Vector{Float64}, K::Krylov, problem, b::Vector{Float64}, tole
             total += 1
             copyto!(v, K.basis[k])
             precondition!(v, problem)
+            keep!(K, k)
             multiply!(y, problem, v)
             orthogonalize!(y, K, k)
             isfinite(H[k+1, k]) || return false, total
             rotate!(H, G, g, k)
         end
-        combine!(v, K, k)
-        precondition!(v, problem)
-        x .+= v
+        combine!(x, K, k)
         abs(g[k+1]) <= target && return true, total
         multiply!(y, problem, x)
         @. y = b - y
@@ -124,7 +128,18 @@ function rotate!(H, G, g, k)
     return nothing
 end
 
-# x ← V (H \ g), the best combination of k basis vectors.
+# z_k, and the same rounding in what the matrix will see.
+function keep!(K::Krylov, k)
+    k > length(K.preconditioned) && push!(K.preconditioned, zeros(Float32, length(K.vector)))
+    z, v = K.preconditioned[k], K.vector
+    @inbounds @simd for l in eachindex(z)
+        z[l] = v[l]
+        v[l] = z[l]
+    end
+    return nothing
+end
+
+# x ← x + Z (H \ g), the best combination of k preconditioned vectors.
 function combine!(x, K::Krylov, k)
     H, g = K.hessenberg, K.projected
     for j in k:-1:1
@@ -133,11 +148,10 @@ function combine!(x, K::Krylov, k)
         end
         g[j] /= H[j, j]
     end
-    fill!(x, 0.0)
     for j in 1:k
-        v, factor = K.basis[j], g[j]
+        z, factor = K.preconditioned[j], g[j]
         @inbounds @simd for l in eachindex(x)
-            x[l] += factor * v[l]
+            x[l] += factor * z[l]
         end
     end
     return nothing

@@ -2,7 +2,7 @@
 # hides what the package's cache does to calls into Base (see warmup.jl).
 
 @testset "that assembly allocates nothing in a fresh process" begin
-    script = joinpath(@__DIR__, "fresh_process.jl")
-    lines = readlines(`$(Base.julia_cmd()) --startup-file=no --project=$(dirname(@__DIR__)) $script`)
+    project, script = dirname(@__DIR__), joinpath(@__DIR__, "fresh_process.jl")
+    lines = readlines(`$(Base.julia_cmd()) --startup-file=no --project=$project $script`)
     @test parse.(Int, lines) == [0, 0, 0, 0]
 end
