@@ -23,7 +23,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,11 +36,13 @@ from seisflow.build import Parts, build
 from seisflow.build_analysis import build_analysis
 from seisflow.config import Study, load_study
 from seisflow.cycle import Step, assimilate
+from seisflow.draft import Draft
 from seisflow.ensemble import Ensemble
 from seisflow.observation.joint import Joint
+from seisflow.recorder import Recorder, Stage
 from seisflow.scoring import DRY, score, versions
 from seisflow.seeds import generator
-from seisflow.store import Recorder, Stage, Store
+from seisflow.store import Store
 from seisflow.twin import simulate_truth
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,7 +68,7 @@ CANDIDATES: list[tuple[str, dict[str, Any]]] = [
         for v in (1.0, 1.2, 1.5)
     ),
     *(("particle_filter", {"jitter": v}) for v in (0.0, 0.3, 1.0)),
-    *(("es_mda", {"steps": n, "inflation": v}) for n in (2, 4) for v in (1.0, 3.0)),
+    *(("es_mda", {"steps": n, "inflation": v}) for n, v in ((4, 1.0), (4, 8.0), (2, 8.0))),
 ]
 """What ``--tune`` tries."""
 
@@ -142,8 +144,14 @@ class Cell(Recorder):
             return replace(stage, ensemble=stage.ensemble.select(_fields(self.modality)))
         return stage
 
-    def keep(self, name: str, stage: Stage) -> None:
-        self.store.keep(self._place(name), stage)
+    def keep(self, name: str, stage: Stage) -> Stage:
+        return self.store.keep(self._place(name), stage)
+
+    def draft(self, name: str, members: int) -> Draft:
+        return self.store.draft(self._place(name), members)
+
+    def commit(self, name: str, draft: Draft, time: float, attributes: Mapping[str, Any]) -> Stage:
+        return self.store.commit(self._place(name), draft, time, attributes)
 
 
 def main() -> None:

@@ -127,7 +127,7 @@ def figure(cell: Cell, labels: list[str], seeds: list[int], title: str) -> Figur
         axes.set_yticks(range(len(labels)), [NAMES[label] for label in labels])
         axes.tick_params(labelsize=8)
     above.axes[0].invert_yaxis()
-    for axes, label in zip(below.subplots(1, len(labels), sharey=True), labels, strict=True):
+    for axes, label in zip(below.subplots(1, len(labels), sharey=True, squeeze=False)[0], labels, strict=True):
         counts = np.sum([cell[label][seed]["ranks"][-1]["region"] for seed in seeds], axis=0)
         axes.bar(np.arange(counts.size), counts / counts.mean(), width=1, color=TINTS[label])
         axes.axhline(1, color="k", lw=0.8, ls=":")

@@ -1,0 +1,100 @@
+"""The comparison of analyses: lines of a tiny study are written once and taken up again, and lines make tables."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seisflow.config import Study
+from tests.test_run import TINY
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def run(script, *arguments):
+    command = [sys.executable, EXAMPLES / script, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """Two modalities of one truth; the arguments that wrote them; what was printed."""
+    folder = tmp_path_factory.mktemp("comparison")
+    study = Study.from_dict({**TINY, "surveys": {"days": [300.0, 400.0]}})
+    (folder / "tiny.toml").write_text(study.to_toml())
+    arguments = ["compare_analyses.py", "--study", folder / "tiny.toml", "--results", folder / "results.jsonl"]
+    arguments += ["--scratch", folder / "scratch", "--seeds", 11, "--methods", "open_loop", "enkf", "particle_filter"]
+    return folder, arguments, run(*arguments, "--cells", "both:9", "wells:9")
+
+
+def read(folder):
+    return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.slow
+def test_that_every_chain_has_one_line_and_the_open_loop_one_for_all_modalities(compared):
+    folder, _, _ = compared
+    lines = read(folder)
+    found = {(line["modality"], line["label"]) for line in lines}
+    chains = {(modality, label) for modality in ("both", "wells") for label in ("enkf", "particle_filter")}
+    assert found == {("none", "open_loop")} | chains
+    assert len(lines) == 5
+    for line in lines:
+        assert len(line["scores"]) == 2
+        assert all(np.isfinite(list(scores.values())).all() for scores in line["scores"])
+        assert sum(line["ranks"][-1]["region"]) > sum(line["ranks"][-1]["thinned"])
+        assert line["versions"]["seisflow"]
+    by = {(line["modality"], line["label"]): line for line in lines}
+    # Wells see the logs that "both" sees, and the same prior draws: the first forecast takes the same recorded seconds.
+    assert by["wells", "enkf"]["scores"] != by["both", "enkf"]["scores"]
+    assert all(1 <= s["effective_size"] <= 9 for s in by["both", "particle_filter"]["statistics"])
+
+
+@pytest.mark.slow
+def test_that_finished_lines_are_kept_and_a_cut_off_line_is_written_again(compared):
+    folder, arguments, _ = compared
+    file = folder / "results.jsonl"
+    whole = file.read_text()
+    assert run(*arguments, "--cells", "both:9", "wells:9") == ""
+    assert file.read_text() == whole
+    kept, _, cut = whole.rstrip("\n").rpartition("\n")
+    file.write_text(f"{kept}\n{cut[:40]}\n")  # killed while it wrote
+    run(*arguments, "--cells", "both:9", "wells:9")
+    again = json.loads(file.read_text().splitlines()[-1])
+    before = json.loads(cut)
+    assert again["scores"] == before["scores"]  # the same chain, bit by bit
+    assert again["ranks"] == before["ranks"]
+    file.write_text(whole)
+
+
+def line(label, seed, rmse, modality="both", surveys=2, members=64):
+    """A line as the script writes it, of two surveys."""
+    keys = ("rmse", "ssim", "crps", "coverage_50", "coverage_90", "mass_error", "pressure_rmse_bar")
+    scores = [dict.fromkeys(keys, 0.5), dict.fromkeys(keys, 0.5) | {"rmse": rmse, "crps": rmse / 10}]
+    ranks = [{"region": [4] * 16, "thinned": [2] * 16}] * 2
+    return {
+        **{"seed": seed, "members": members, "surveys": surveys, "modality": modality, "label": label},
+        **{"scores": scores, "ranks": ranks, "seconds": {"forecast": 1.0, "predicted": 2.0, "posterior": 3.0}},
+    }
+
+
+def test_that_tables_and_figures_come_from_the_lines_of_truths_that_all_methods_finished(tmp_path):
+    listed = [line("open_loop", seed, 0.09 + seed / 1000, "none") for seed in (11, 12, 13)]
+    listed += [line("flow", seed, 0.05) for seed in (11, 12)] + [line("enkf", seed, 0.08) for seed in (11, 12, 13)]
+    listed += [line("flow", 13, 0.9, surveys=1), line("flow", 13, 0.9, members=128)]  # no part of this table
+    file = tmp_path / "results.jsonl"
+    file.write_text("".join(json.dumps(one) + "\n" for one in listed) + '{"seed": 14, "lab')  # killed while it wrote
+    page = run("compare_tables.py", "--results", file)
+    assert "### Both, 64 members" in page
+    assert "Finished truths: open loop 3, EnKF 3, flow, joint 2." in page
+    assert "all have finished: 11, 12 (n = 2)." in page
+    rows = [row for row in page.splitlines() if row.startswith("| open loop | 0.1015 (0.1010–0.1020) |")]
+    assert len(rows) == 1  # the mean of 0.101 and 0.102, and the interval that two truths give
+    assert rows[0].endswith("| 0.0 | 6 |")  # flat ranks; 1 + 2 + 3 seconds
+    assert "| EnKF | +0.0300 (+0.0300 to +0.0300) | 2 of 2 |" in page
+    assert (tmp_path / "both_64.png").stat().st_size > 10_000
