@@ -10,7 +10,7 @@ from seisflow.diagnostics.calibration import (
     spread_skill,
     spread_skill_curve,
 )
-from seisflow.diagnostics.plume import extent, extent_error, mass, mass_error
+from seisflow.diagnostics.plume import extent, extent_error, front_width, mass, mass_error
 from seisflow.diagnostics.scores import coverage, crps, rmse, spread, ssim
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "energy_score",
     "extent",
     "extent_error",
+    "front_width",
     "mass",
     "mass_error",
     "rank_histogram",

@@ -2,6 +2,13 @@ r"""Plume numbers that an operator asks for: mass in place and extent, as errors
 
 mass = Σ_c φ V ρ_n(p_c) S_c over the cells of the grid as they are, without the huge pore volume by which a simulator may
 mimic an open aquifer at its edges.
+
+Front width: cells between two saturations, per length of front,
+
+    w = |{a < S < b}| / ( Σ_c |∇ clip(S, a, b)| / (b − a) ) ,
+
+the denominator being the length (in 3-D the area) of the level sets between a and b, averaged over levels (coarea formula),
+with forward differences. 0 for a jump from below a to above b, n for a ramp with n cells between.
 """
 
 from __future__ import annotations
@@ -9,7 +16,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["extent", "extent_error", "mass", "mass_error"]
+from seisflow.errors import InputError
+
+__all__ = ["extent", "extent_error", "front_width", "mass", "mass_error"]
 
 
 def mass(saturation: NDArray, density: NDArray, pore_volume: float | NDArray) -> NDArray[np.float64]:
@@ -57,3 +66,26 @@ def extent(saturation: NDArray, spacing: float, threshold: float = 0.01) -> NDAr
 def extent_error(saturation: NDArray, truth: NDArray, spacing: float) -> float:
     """Error of the mean lateral extent [m], signed."""
     return float(extent(saturation, spacing).mean() - extent(truth[None], spacing)[0])
+
+
+def front_width(saturation: NDArray, low: float = 0.01, high: float = 0.15) -> NDArray[np.float64]:
+    """Width of the front of every member [cells], ``(M,)``; NaN without a front.
+
+    A learned or averaged state whose front is wider than that of simulated ones has been blurred.
+
+    Parameters
+    ----------
+    saturation
+        ``(M, *shape)``.
+    low, high
+        a and b: between the rounding of a dry cell and the saturation behind the shock.
+    """
+    if not low < high:
+        raise InputError("low", low, f"give a saturation below high = {high}")
+    members, cut = len(saturation), np.clip(np.asarray(saturation, np.float64), low, high)
+    between = ((cut > low) & (cut < high)).reshape(members, -1).sum(axis=1)
+    squares = np.zeros_like(cut)
+    for axis in range(1, cut.ndim):
+        squares += np.diff(cut, axis=axis, append=cut.take([-1], axis=axis)) ** 2
+    length = np.sqrt(squares).reshape(members, -1).sum(axis=1) / (high - low)
+    return np.divide(between, length, out=np.full(members, np.nan), where=length > 0)
