@@ -52,7 +52,9 @@ def cluster(scheduler: str) -> Iterator[Spread]:
     try:
         _check_workers(client, scheduler)
         crew = Spread(
-            client.get_executor(), lambda: max(1, len(client.nthreads())), lambda shipment: _send(client, shipment)
+            client.get_executor(pure=False),
+            lambda: max(1, len(client.nthreads())),
+            lambda shipment: _send(client, shipment),
         )
         try:
             yield crew

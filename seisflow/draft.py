@@ -16,8 +16,8 @@ import shutil
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,11 @@ class Draft(ABC):
     def take(self, members: Sequence[int], description: Description, **notes: Any) -> bool:
         """Add members that another process wrote at :meth:`target`; ``False`` when they are not seen here as written."""
         raise NotImplementedError
+
+    def forget(self, members: Iterable[int]) -> None:
+        """Take members out again: they are to be computed anew."""
+        out = set(members)
+        self.entries = [replace(e, members=tuple(m for m in e.members if m not in out)) for e in self.entries]
 
     @abstractmethod
     def fields(self) -> dict[str, NDArray]:
@@ -193,10 +198,11 @@ class StoredDraft(Draft):
     def _drop_damaged(self) -> None:
         written = {m for e in self.entries for m in e.members if m not in _failed(e)}
         damaged = {m for file in self._files.values() for m in file.faults(sorted(written))}
-        self.entries = [
-            Entry(tuple(m for m in e.members if m not in damaged), e.notes) if damaged & set(e.members) else e
-            for e in self.entries
-        ]
+        super().forget(damaged)
+
+    def forget(self, members: Iterable[int]) -> None:
+        super().forget(members)
+        self._rewrite()
 
     def _rewrite(self) -> None:
         """The journal anew: without a line that was cut off."""

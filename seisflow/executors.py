@@ -19,9 +19,9 @@ import pickle
 import threading
 import uuid
 from abc import ABC, abstractmethod
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Executor, Future, wait
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,8 @@ MEMBERS_PER_WORKER = 16
 BLOCKS_PER_WORKER = 4
 """Blocks of a stage for each worker of an executor."""
 POLL_SECONDS = 0.5
+LOST = ("CommClosedError", "FutureCancelledError", "FuturesCancelledError")
+"""What ``dask.distributed`` raises where the scheduler is gone."""
 
 
 class Crew(ABC):
@@ -160,18 +162,21 @@ class Spread(Crew):
             return
         shipment = self._shipment(scenario)
         size = max(1, min(len(members) // (BLOCKS_PER_WORKER * self.lanes()), BLOCK_BYTES // max(1, work.member_bytes)))
-        waiting, losses = deque(_blocks(members, size)), Counter[int]()
+        waiting, suspects = deque(_blocks(members, size)), deque[int]()
         running: dict[Future[Result], Task] = {}
+        alone: Future[Result] | None = None
         try:
-            while waiting or running:
+            while waiting or running or suspects:
                 while waiting and len(running) < 2 * self.lanes() + 1:
-                    task = work.task(waiting.popleft(), attempt, self.by_reference)
-                    running[self.executor.submit(perform_elsewhere, shipment, task)] = task
-                for future in wait(running, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED").done:
+                    self._submit(shipment, work.task(waiting.popleft(), attempt, self.by_reference), running)
+                if suspects and not running:  # alone, so that no other member is blamed for its fault
+                    alone = self._submit(shipment, work.task([suspects.popleft()], attempt, self.by_reference), running)
+                done = wait(running, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED").done
+                for future in sorted(done, key=_went_wrong):  # what came in is kept before an error ends this
                     task = running.pop(future)
-                    result = self._result(future, task, losses)
+                    result = self._result(future, task, future is alone)
                     if result is None:
-                        waiting.extendleft([m] for m in reversed(task.members))
+                        suspects.extend(task.members)
                     elif result.unseen or (result.fields is None and not self._taken(work.draft, task, result)):
                         self.by_reference = False
                         waiting.appendleft(list(task.members))
@@ -181,38 +186,41 @@ class Spread(Crew):
             for future in running:
                 future.cancel()
 
+    def _submit(self, shipment: Any, task: Task, running: dict[Future[Result], Task]) -> Future[Result]:
+        try:
+            future = self.executor.submit(perform_elsewhere, shipment, task)
+        except (BrokenExecutor, RuntimeError) as error:
+            raise _lost(error) from error
+        running[future] = task
+        return future
+
     @staticmethod
     def _taken(draft: Draft, task: Task, result: Result) -> bool:
         return draft.take(task.members, result.description, attempt=task.attempt, failed=dict(result.failed))
 
     @staticmethod
-    def _result(future: Future[Result], task: Task, losses: Counter[int]) -> Result | None:
+    def _result(future: Future[Result], task: Task, alone: bool) -> Result | None:
         """What came of a task; ``None`` when its workers died and its members are to be tried one by one."""
         try:
             return future.result()
         except Exception as error:
-            if type(error).__name__ == "KilledWorker":  # of dask.distributed: several workers died at this task
-                losses.update(task.members)
-                if len(task.members) > 1:
-                    return None
+            if type(error).__name__ == "KilledWorker":  # of dask.distributed: so many workers died as it allows
                 reason = "the workers that computed it were ended one after the other (perhaps for lack of memory)"
-                return Result({}, {}, {task.members[0]: reason})
-            if isinstance(error, CancelledError) or type(error).__name__ in BROKEN:
-                raise SimulationError(
-                    f"the executor was lost while it computed members ({type(error).__name__}: {error}). "
-                    "What came in before is kept: start it anew, and give the same command again."
-                ) from error
+                return Result({}, {}, {task.members[0]: reason}) if alone else None
+            if isinstance(error, BrokenExecutor | CancelledError) or type(error).__name__ in LOST:
+                raise _lost(error) from error
             raise
 
 
-BROKEN = (
-    "BrokenProcessPool",
-    "BrokenThreadPool",
-    "BrokenExecutor",
-    "CommClosedError",
-    "FutureCancelledError",
-    "FuturesCancelledError",
-)
+def _went_wrong(future: Future[Result]) -> bool:
+    return future.cancelled() or future.exception() is not None
+
+
+def _lost(error: Exception) -> SimulationError:
+    return SimulationError(
+        f"the executor was lost while it computed members ({type(error).__name__}: {error}). "
+        "What came in before is kept: start it anew, and give the same command again."
+    )
 
 
 @dataclass(frozen=True)

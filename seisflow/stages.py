@@ -80,6 +80,7 @@ def forecast(
         if len(failed) > allowed or attempt == RETRIES:
             break
         replaced += [{"member": m, "attempt": attempt + 1, "reason": failed[m]} for m in sorted(failed)]
+    draft.forget(failed)  # another run may have more luck: memory, machines
     reasons = "".join(f"\n  member {m}: {failed[m]}" for m in sorted(failed)[:8])
     raise SimulationError(
         f"{len(failed)} of {draft.members} members failed on the way to survey {survey + 1}"
@@ -106,9 +107,11 @@ def predict(
     """
     names = tuple(name for name in ahead.ensemble.names if name != "permeability")
     work = Work("predict", survey, ahead, names, draft)
+    draft.forget(_failures(draft, 0))
     for _, result in (crew or Here()).run(scenario, work, _wanted(draft, 0), 0, progress):
         if result.failed:
             member, reason = next(iter(result.failed.items()))
+            draft.forget([member])
             raise SimulationError(
                 f"the data of member {member} at survey {survey + 1} could not be simulated: {reason}"
             )

@@ -1,0 +1,350 @@
+"""Members computed by any executor: the same arrays bit for bit, whatever is lost, fails or cannot be seen on the way."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import threading
+import time
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from seisflow.analysis.enkf import EnKF
+from seisflow.config import Study
+from seisflow.cycle import assimilate
+from seisflow.draft import MemoryDraft
+from seisflow.errors import InputError, SimulationError
+from seisflow.executors import Crew, Here, Spread
+from seisflow.recorder import Memory, Recorder, Stage
+from seisflow.runner import run_study
+from seisflow.stages import forecast
+from seisflow.store import Store
+from seisflow.twin import Scenario, simulate_truth
+from tests.test_run import arrays
+from tests.tiny import TINY
+from tests.toy import toy
+
+MEMBERS = 13
+
+
+def whole(scenario: Scenario, recorder: Recorder, crew: Crew | None = None, **options) -> dict[str, np.ndarray]:
+    """Truth, data and two surveys of a filter; all arrays."""
+    _, observed = simulate_truth(scenario, recorder)
+    steps = assimilate(scenario, observed, EnKF(), recorder, crew=crew, **options)
+    stages = [stage for step in steps for stage in (step.forecast, step.predicted, step.posterior)]
+    return {f"{i}/{name}": np.array(s.ensemble[name]) for i, s in enumerate(stages) for name in s.ensemble.names}
+
+
+def same(expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> None:
+    assert set(expected) == set(found)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(array, found[name], err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def expected() -> dict[str, np.ndarray]:
+    return whole(toy(MEMBERS), Memory())
+
+
+class Counting(Executor):
+    """Hands tasks on, and notes what they carry."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.executor, self.tasks = executor, []
+
+    def submit(self, function, /, *arguments, **keywords) -> Future:
+        self.tasks.append(arguments[1])
+        return self.executor.submit(function, *arguments, **keywords)
+
+
+@pytest.mark.parametrize("lanes", [1, 3, 40])
+@pytest.mark.parametrize("kept", ["in memory", "in a folder"])
+def test_that_an_executor_gives_the_same_arrays_as_this_process(expected, tmp_path, lanes, kept):
+    recorder = Memory() if kept == "in memory" else Store(tmp_path / "run")
+    with ThreadPoolExecutor(2) as threads:
+        counting = Counting(threads)
+        same(expected, whole(toy(MEMBERS), recorder, Spread(counting, lanes)))
+    by_reference = [task.target is not None for task in counting.tasks]
+    assert all(by_reference) if kept == "in a folder" else not any(by_reference)
+
+
+def test_that_blocks_do_not_matter(expected, tmp_path, monkeypatch):
+    monkeypatch.setattr("seisflow.executors.MEMBERS_PER_WORKER", 2)
+    monkeypatch.setattr("seisflow.executors.BLOCK_BYTES", 0)
+    same(expected, whole(toy(MEMBERS), Store(tmp_path / "run"), Here(2)))
+
+
+def test_that_states_and_results_pass_by_reference_where_the_folder_is_seen(expected, tmp_path):
+    store = Store(tmp_path / "run")
+    with ProcessPoolExecutor(2) as processes:
+        counting = Counting(processes)
+        same(expected, whole(toy(MEMBERS), store, Spread(counting)))
+    later = [task for task in counting.tasks if not (task.kind == "forecast" and task.survey == 0)]
+    assert all(type(task.state).__name__ == "Rows" and task.target is not None for task in later)
+
+
+class Elsewhere(Counting):
+    """A machine that has the folder under no name."""
+
+    def submit(self, function, /, shipment, task) -> Future:
+        def moved(text: str) -> str:
+            return text.replace("/run/", "/nowhere/")
+
+        target = task.target and replace(
+            task.target, folder=moved(task.target.folder), journal=moved(task.target.journal)
+        )
+        state = (
+            replace(task.state, group=moved(task.state.group)) if type(task.state).__name__ == "Rows" else task.state
+        )
+        return super().submit(function, shipment, replace(task, target=target, state=state))
+
+
+def test_that_arrays_travel_where_the_folder_is_not_seen(expected, tmp_path):
+    with ThreadPoolExecutor(2) as threads:
+        elsewhere = Elsewhere(threads)
+        same(expected, whole(toy(MEMBERS), Store(tmp_path / "run"), Spread(elsewhere)))
+    assert elsewhere.tasks[-1].target is None
+    assert (tmp_path / "run").exists()
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_that_a_group_of_the_same_name_on_another_machine_is_not_taken_for_ours(expected, tmp_path):
+    """The other machine has a run in a folder of the same name: its arrays are neither read nor written."""
+    other = whole(replace(toy(MEMBERS), seed=8), Store(tmp_path / "nowhere"))
+    before = {path: path.read_bytes() for path in (tmp_path / "nowhere").rglob("*") if path.is_file()}
+    with ThreadPoolExecutor(2) as threads:
+        same(expected, whole(toy(MEMBERS), Store(tmp_path / "run"), Spread(Elsewhere(threads))))
+    assert before == {path: path.read_bytes() for path in (tmp_path / "nowhere").rglob("*") if path.is_file()}
+    assert not np.array_equal(other["0/saturation"], expected["0/saturation"])
+
+
+def test_that_an_interrupted_stage_goes_on_behind_its_last_block(expected, tmp_path, monkeypatch):
+    monkeypatch.setattr("seisflow.executors.MEMBERS_PER_WORKER", 2)
+    monkeypatch.setattr("seisflow.executors.BLOCK_BYTES", 0)
+    diary = tmp_path / "diary"
+    scenario = toy(MEMBERS, diary=diary)
+
+    def stop(what: str, done: int, total: int) -> None:
+        if "survey 2" in what and done == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        whole(scenario, Store(tmp_path / "run"), progress=stop)
+    same(expected, whole(scenario, Store(tmp_path / "run")))
+    begun = [line.split()[1] for line in diary.read_text().splitlines()]
+    assert (
+        len(begun) - len(set(begun)) <= 1 + 2
+    )  # the truth has one K at both surveys; at most one block was begun twice
+
+
+# -- members that fail -----------------------------------------------------------------------------------------------
+
+
+def test_that_members_that_fail_are_replaced_by_fresh_draws_and_the_stage_says_which_and_why():
+    scenario = toy(40, fails_above=3.0)  # of a K ~ exp(N(0, 1)) 13 % are above 3
+    draft = MemoryDraft(40)
+    said = forecast(scenario, Stage(scenario.dynamics.initial_state(1)), 0, draft)
+    first = scenario.draw_permeability(0, np.arange(40))[:, 0, 0]
+    second = scenario.draw_permeability(0, np.arange(40), 1)[:, 0, 0]
+    failed = np.flatnonzero(first > 3.0)
+    again = failed[second[failed] > 3.0]
+    assert len(failed) >= 2
+    told = [(one["member"], one["attempt"], one["reason"]) for one in said["replaced_members"]]
+    assert told[: len(failed)] == [(m, 1, f"K = {first[m]:.3f} is too much") for m in failed]
+    assert told[len(failed) :] == [(m, 2, f"K = {second[m]:.3f} is too much") for m in again]
+    fields = draft.fields()
+    assert np.isfinite(fields["saturation"]).all()
+    K = fields["permeability"][:, 0, 0]
+    untouched = np.setdiff1d(np.arange(40), failed)
+    np.testing.assert_array_equal(K[untouched], first[untouched])
+    np.testing.assert_array_equal(K[np.setdiff1d(failed, again)], second[np.setdiff1d(failed, again)])
+
+
+def test_that_replacing_members_does_not_depend_on_who_computes_or_on_an_interruption(tmp_path, monkeypatch):
+    monkeypatch.setattr("seisflow.executors.MEMBERS_PER_WORKER", 2)
+    monkeypatch.setattr("seisflow.executors.BLOCK_BYTES", 0)
+    scenario = toy(40, fails_above=3.0)
+    expected = whole(scenario, Memory())
+    with ThreadPoolExecutor(2) as threads:
+        same(expected, whole(scenario, Store(tmp_path / "a"), Spread(threads)))
+    for moment in (1, 2, 3):  # in the first attempt, at its end, and among the fresh draws
+        calls = []
+
+        def stop(what: str, done: int, total: int, calls: list = calls, moment: int = moment) -> None:
+            calls.append(done)
+            if "survey 1" in what and done >= 38 and sum(d >= 38 for d in calls) == moment:
+                raise KeyboardInterrupt
+
+        folder = tmp_path / f"b{moment}"
+        with pytest.raises(KeyboardInterrupt):
+            whole(scenario, Store(folder), progress=stop)
+        same(expected, whole(scenario, Store(folder)))
+        first = Store(folder).find("first/survey_1/forecast")
+        assert (
+            first.attributes["replaced_members"]
+            == Store(tmp_path / "a").find("first/survey_1/forecast").attributes["replaced_members"]
+        )
+
+
+def test_that_too_many_failures_end_the_forecast_with_their_reasons():
+    scenario = toy(40, fails_above=3.0, max_failed_share=0.02)
+    with pytest.raises(
+        SimulationError, match=r"members failed on the way to survey 1; at most 2% may(.|\n)*K = \d\.\d+ is too"
+    ):
+        forecast(scenario, Stage(scenario.dynamics.initial_state(1)), 0, MemoryDraft(40))
+
+
+def test_that_a_member_that_fails_with_every_draw_ends_the_forecast():
+    scenario = toy(4, fails_above=0.0, max_failed_share=1.0)
+    with pytest.raises(SimulationError, match="4 of 4 members failed on the way to survey 1, 4 times each"):
+        forecast(scenario, Stage(scenario.dynamics.initial_state(1)), 0, MemoryDraft(4))
+
+
+# -- workers that are lost -------------------------------------------------------------------------------------------
+
+
+def test_that_a_broken_pool_keeps_what_came_in_and_says_what_to_do(tmp_path):
+    diary = tmp_path / "diary"
+    scenario = toy(MEMBERS, diary=diary)
+    first = np.sort(scenario.draw_permeability(0, np.arange(MEMBERS))[:, 0, 0])
+    # One member ends its process. Python's pool forgets results that lie in its pipe at that moment, hence some time apiece.
+    deadly = toy(MEMBERS, diary=diary, dies_above=first[-2], seconds=0.1)
+    with ProcessPoolExecutor(1) as pool, pytest.raises(SimulationError, match=r"executor was lost .* kept"):
+        assimilate(deadly, [None], EnKF(), Store(tmp_path / "run"), crew=Spread(pool, 4))  # blocks of one
+    kept = len(diary.read_text().splitlines())
+    assert kept > 1
+    stage = Store(tmp_path / "run").fill(
+        "first/survey_1/forecast",
+        MEMBERS,
+        1.0,
+        lambda draft: forecast(scenario, Stage(scenario.dynamics.initial_state(1)), 0, draft),
+    )
+    np.testing.assert_array_equal(stage.ensemble["saturation"], whole(toy(MEMBERS), Memory())["0/saturation"])
+    assert len(diary.read_text().splitlines()) < kept + MEMBERS
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two real worker processes of dask.distributed; one death of a worker is one too many for a task."""
+    distributed = pytest.importorskip("distributed")
+    import dask
+
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.worker.memory.terminate": False}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+        ) as local,
+    ):
+        yield local
+
+
+def pids(cluster) -> dict[str, int]:
+    with cluster.get_client() as client:
+        return client.run(os.getpid)
+
+
+def kill_when(cluster, condition, killed: list[int]) -> None:
+    """Kill one worker, by SIGKILL, as soon as a condition holds; its number is noted."""
+    workers = list(pids(cluster).values())
+
+    def wait_and_kill() -> None:
+        while not condition():
+            time.sleep(0.01)
+        os.kill(workers[0], signal.SIGKILL)
+        killed.append(workers[0])
+
+    threading.Thread(target=wait_and_kill, daemon=True).start()
+
+
+def test_that_a_cluster_with_a_worker_killed_in_mid_stage_gives_the_same_arrays(expected, cluster, tmp_path):
+    from seisflow.cluster import cluster as connect
+
+    diary, killed = tmp_path / "diary", []
+    scenario = toy(MEMBERS, seconds=0.1, diary=diary)
+
+    first = next(iter(pids(cluster).values()))
+    kill_when(cluster, lambda: diary.exists() and diary.read_text().count(f"{first} ") >= 2, killed)
+    with connect(cluster.scheduler_address) as crew:
+        same(expected, whole(scenario, Store(tmp_path / "run"), crew))
+        assert crew.by_reference
+    assert killed == [first]
+    begun = [line.split()[1] for line in diary.read_text().splitlines()]
+    # The truth has one K at both surveys; of the killed worker's members at most those of one block were begun twice.
+    assert len(begun) - len(set(begun)) <= 1 + 2
+
+
+def test_that_a_member_that_ends_its_workers_is_given_up_and_replaced(cluster, tmp_path):
+    from seisflow.cluster import cluster as connect
+
+    first = np.sort(toy(MEMBERS).draw_permeability(0, np.arange(MEMBERS))[:, 0, 0])
+    limit = (first[-1] + first[-2]) / 2
+    scenario = toy(MEMBERS, dies_above=limit)
+    with connect(cluster.scheduler_address) as crew:
+        draft = Store(tmp_path / "run").draft("a", MEMBERS)
+        said = forecast(scenario, Stage(scenario.dynamics.initial_state(1)), 0, draft, crew)
+    (replaced,) = said["replaced_members"]
+    assert "ended one after the other" in replaced["reason"]
+    expected = MemoryDraft(MEMBERS)
+    failing = toy(MEMBERS, fails_above=limit)  # the same member fails kindly
+    forecast(failing, Stage(failing.dynamics.initial_state(1)), 0, expected)
+    same(expected.fields(), draft.fields())
+
+
+def test_that_a_scheduler_that_is_not_there_is_told_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr("seisflow.cluster.CONNECT_SECONDS", 1)
+    with pytest.raises(InputError, match="no dask scheduler answers there"):
+        run_study(Study.from_dict(TINY), tmp_path / "run", scheduler="tcp://127.0.0.1:9")
+    assert not (tmp_path / "run").exists()
+
+
+def test_that_workers_of_another_version_are_refused(cluster, monkeypatch):
+    from seisflow import cluster as module
+
+    monkeypatch.setattr(module, "version", lambda name: "0.0")
+    with (
+        pytest.raises(InputError, match=re.escape("seisflow 0.1.0 (here 0.0)")),
+        module.cluster(cluster.scheduler_address),
+    ):
+        pass
+
+
+# -- the real parts --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_that_a_study_on_a_cluster_that_loses_a_worker_twice_gives_the_same_run(finished_tiny, cluster, tmp_path):
+    """Once while members flow, once while their waves are simulated."""
+    run, killed = tmp_path / "run", []
+    for stage in ("flow/survey_2/forecast", "first/survey_1/predicted"):
+        kill_when(cluster, (run / "drafts" / f"{stage}.journal").exists, killed)
+    run_study(Study.from_dict(TINY), run, scheduler=cluster.scheduler_address)
+    same(arrays(finished_tiny[0]), arrays(run))
+    assert len(killed) == 2
+
+
+@pytest.mark.slow
+def test_that_the_julia_engine_on_a_cluster_that_loses_a_worker_gives_the_same_bits():
+    distributed = pytest.importorskip("distributed")
+    from seisflow.dynamics.julia import JuliaEngine
+    from tests.dynamics.julia_ensembles import assert_same, ensemble
+
+    inputs, killed = ensemble(12), []
+    with JuliaEngine(threads=1) as engine:
+        alone = engine.call("run_case", inputs, None, 12)
+    options = {"threads_per_worker": 1, "processes": True, "dashboard_address": None, "silence_logs": 50}
+    with distributed.LocalCluster(n_workers=2, **options) as local, local.get_client() as client:
+        victim = next(iter(client.run(os.getpid).values()))
+
+        def kill(done: int, members: int) -> None:
+            if 0 < done < members and not killed:
+                os.kill(victim, signal.SIGKILL)
+                killed.append(victim)
+
+        with JuliaEngine(executor=client.get_executor(), workers=2) as engine:
+            spread = engine.call("run_case", inputs, kill, 12)
+    assert killed == [victim]
+    assert_same(alone, spread)

@@ -1,0 +1,93 @@
+"""A scenario without Julia or waves, for tests of what goes round one: it obeys the contracts; can be slow, fail or die."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from seisflow.covariance import DiagonalCovariance
+from seisflow.dynamics.base import Dynamics
+from seisflow.ensemble import Ensemble
+from seisflow.observation.base import Observation
+from seisflow.twin import Scenario
+
+SHAPE = (6, 5)
+
+
+@dataclass
+class Report:
+    converged: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class ToyPrior:
+    """K ~ exp(N(0, 1)), independent."""
+
+    def ensemble(self, generators: list[np.random.Generator]) -> np.ndarray:
+        return np.stack([np.exp(g.standard_normal(SHAPE)) for g in generators])
+
+
+@dataclass
+class ToyDynamics(Dynamics):
+    """S ← 1 − (1 − S) exp(−K Δt), p ← p + K: each member by itself.
+
+    A member fails whose first K is above ``fails_above``, ends its process where it is above ``dies_above``, and takes
+    ``seconds``. Every member that is begun leaves its first K in ``diary``.
+    """
+
+    seconds: float = 0.0
+    fails_above: float = np.inf
+    dies_above: float = np.inf
+    diary: Path | None = None
+    reports: tuple[Report, ...] = field(default=())
+
+    def initial_state(self, members: int) -> Ensemble:
+        return Ensemble({"saturation": np.zeros((members, *SHAPE)), "pressure": np.ones((members, *SHAPE))})
+
+    def advance(
+        self, ensemble: Ensemble, start: float, stop: float, progress: Callable[[int, int], None] | None = None
+    ) -> Ensemble:
+        K, reports = ensemble["permeability"], []
+        S = 1 - (1 - ensemble["saturation"]) * np.exp(-K * (stop - start))
+        for m, first in enumerate(K[:, 0, 0]):
+            if self.diary is not None:
+                with self.diary.open("a") as diary:
+                    diary.write(f"{os.getpid()} {first!r}\n")
+            time.sleep(self.seconds)
+            if first > self.dies_above:
+                os.kill(os.getpid(), signal.SIGKILL)
+            reports.append(Report(bool(first <= self.fails_above), f"K = {first:.3f} is too much"))
+            if not reports[-1].converged:
+                S[m] = np.nan
+            if progress is not None:
+                progress(m + 1, len(K))
+        self.reports = tuple(reports)
+        return ensemble.replace(time=stop, saturation=S, pressure=ensemble["pressure"] + K)
+
+
+class ToyObservation(Observation):
+    """The first column of S."""
+
+    noise = DiagonalCovariance(np.full(SHAPE[1], 0.01))
+
+    def predict(self, ensemble: Ensemble, progress: Callable[[int, int], None] | None = None) -> Ensemble:
+        return Ensemble({"log": ensemble["saturation"][:, 0].astype(np.float32)}, ensemble.time)
+
+    def observe(self, truth: Ensemble, generator: np.random.Generator) -> Ensemble:
+        exact = self.predict(truth)
+        return exact.unpack(exact.pack() + self.noise.sample(truth.size, generator))
+
+    def channels(self, data: Ensemble) -> np.ndarray:
+        raise NotImplementedError
+
+
+def toy(members: int, **options: object) -> Scenario:
+    share = options.pop("max_failed_share", 0.5)
+    return Scenario(ToyPrior(), ToyDynamics(**options), ToyObservation(), (1.0, 2.0), members, 7, "redrawn", share)
