@@ -82,8 +82,8 @@ def test_that_members_can_be_paged_and_the_last_is_followed_by_the_first(browser
 def test_that_the_numbers_read_are_those_of_the_run(browser, finished):
     choose(browser, survey=2, method="enkf")
     run = RunFolder(finished)
-    x, z = STUDY.grid.build().locate((1900.0, 1500.0))
-    grid = STUDY.grid.build()
+    posterior, grid = run.ensemble("enkf", 1, "posterior")["saturation"], STUDY.grid.build()
+    x, z = np.unravel_index(posterior[0].argmax(), grid.shape)  # where a wrong scale shows most
     extent = grid.extent
     browser.run("document.querySelector('canvas[data-panel=truth]').scrollIntoView({block: 'center'})")
     browser.run("document.getElementById('whole').click()")
@@ -98,14 +98,14 @@ def test_that_the_numbers_read_are_those_of_the_run(browser, finished):
     at = {"x": box[0] + 58 + place[0] * across, "y": box[1] + 6 + place[1] * down}
     browser.call("Input.dispatchMouseEvent", type="mouseMoved", **at)
     text = browser.run("document.getElementById('readout').textContent").replace("−", "-")
-    posterior = run.ensemble("enkf", 1, "posterior")["saturation"][:, x, z]
+    posterior = posterior[:, x, z]
     true = run.truth(1)["saturation"][0, x, z]
     expected = {"truth": true, "mean": posterior.mean(), "standard deviation": posterior.std(ddof=1),
                 "error": posterior.mean() - true, "member 1": posterior[0]}  # fmt: skip
     for name, value in expected.items():
         read = float(re.search(rf"{name} (-?[0-9.]+)", text).group(1))
         # 0.0005 from three digits; 0.8/255/2 from eight bits of a member, far less from sixteen of the others.
-        assert abs(read - value) <= 0.0006 + (0.0018 if name == "member 1" else 0), (name, text)
+        assert abs(read - value) <= 0.0006 + (0.0016 if name == "member 1" else 0), (name, text)
     browser.run("document.getElementById('whole').click()")
 
 
