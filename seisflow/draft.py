@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seisflow.zarr_files import MemberFile, sync_folder, write_file
+from seisflow.zarr_files import MemberFile, write_file
 
 __all__ = ["Draft", "Entry", "MemoryDraft", "StoredDraft", "Target", "describe"]
 
@@ -258,11 +258,6 @@ class StoredDraft(Draft):
 
     def fields(self) -> dict[str, NDArray]:
         return {name: file.open() for name, file in self._files.items()}
-
-    def sync(self) -> None:
-        """Bring the names of all files to the disk."""
-        for folder in (*(f for f in self.folder.rglob("*") if f.is_dir()), self.folder, self.folder.parent):
-            sync_folder(folder)
 
 
 def _failed(entry: Entry) -> set[int]:

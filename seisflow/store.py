@@ -18,6 +18,7 @@ stage for the first time. The arrays of a stage are mapped from the disk: an ens
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import tempfile
 import uuid
@@ -34,7 +35,15 @@ from seisflow.errors import InputError, SeisflowError
 from seisflow.layout import Layout
 from seisflow.recorder import Memory, Recorder, Stage
 from seisflow.trouble import DamagedStageError, explained
-from seisflow.zarr_files import MemberFile, array_metadata, group_metadata, sync_folder, write_array, write_file
+from seisflow.zarr_files import (
+    MemberFile,
+    array_metadata,
+    group_metadata,
+    sync_folder,
+    sync_tree,
+    write_array,
+    write_file,
+)
 
 __all__ = ["Memory", "Recorder", "Stage", "Store"]
 
@@ -203,7 +212,7 @@ class Store(Recorder):
         for key, file in draft.files.items():
             axes = self.layout.axes_of(key, len(file.shape))
             arrays[key] = array_metadata(file.shape, file.dtype, axes, self.layout.attributes_of(key))
-            write_file(draft.folder / key / "zarr.json", json.dumps(arrays[key]).encode())
+            (draft.folder / key / "zarr.json").write_text(json.dumps(arrays[key]))
         used = {axis: n for m in arrays.values() for axis, n in zip(m["dimension_names"], m["shape"], strict=True)}
         for axis, (values, about) in self.layout.coordinates_of(used).items():
             arrays[axis] = write_array(draft.folder / axis, values, (axis,), about)
@@ -222,13 +231,14 @@ class Store(Recorder):
             "time_s": float(time),
             "checksums": checksums,
         }
-        write_file(draft.folder / "zarr.json", group_metadata({**said, "checksum": _checksum(said)}, arrays))
-        draft.sync()
+        (draft.folder / "zarr.json").write_bytes(group_metadata({**said, "checksum": _checksum(said)}, arrays))
+        sync_tree(draft.folder)
         path = self.root / name
         self._parents(path)
         draft.folder.rename(path)
         sync_folder(path.parent)
         draft.journal.unlink(missing_ok=True)
+        logging.getLogger("seisflow").info("kept %s (%.1f s)", name, attributes.get("seconds", 0.0))
         self._known[name] = self._read(name, verify=False, weights=weights)
         return self._known[name]
 

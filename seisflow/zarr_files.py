@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from seisflow.errors import InputError
 
-__all__ = ["MemberFile", "array_metadata", "group_metadata", "sync_folder", "write_array", "write_file"]
+__all__ = ["MemberFile", "array_metadata", "group_metadata", "sync_folder", "sync_tree", "write_array", "write_file"]
 
 KINDS = "biufc"
 READ_BYTES = 1 << 24
@@ -46,6 +46,18 @@ def write_file(path: Path, data: bytes) -> None:
     finally:
         half.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def sync_tree(folder: Path) -> None:
+    """Bring a folder and all that is in it to the disk."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            descriptor = os.open(Path(parent) / name, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        sync_folder(Path(parent))
 
 
 def sync_folder(folder: Path) -> None:
@@ -92,7 +104,7 @@ def array_metadata(
         "shape": list(shape),
         "data_type": dtype.name,
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(shape)}},
-        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
         "fill_value": {"b": False, "f": "NaN", "c": ["NaN", "NaN"]}.get(dtype.kind, 0),
         "codecs": [{"name": "sharding_indexed", "configuration": inner}] if sharded else [raw],
         "attributes": dict(attributes or {}),
@@ -110,11 +122,12 @@ def group_metadata(attributes: Mapping[str, Any], arrays: Mapping[str, Mapping[s
 
 
 def write_array(folder: Path, values: NDArray, axes: Sequence[str], attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Write a small array (a coordinate) in one plain chunk; returns its metadata."""
+    """Write a small array (a coordinate) in one plain chunk, not yet brought to the disk; returns its metadata."""
     values = np.asarray(values)
     metadata = array_metadata(values.shape, values.dtype, axes, attributes, sharded=False)
-    write_file(folder / "c" / "/".join("0" * values.ndim), values.astype(_stored(values.dtype)).tobytes())
-    write_file(folder / "zarr.json", json.dumps(metadata).encode())
+    folder.mkdir(exist_ok=True)
+    (folder / ".".join("c" + "0" * values.ndim)).write_bytes(values.astype(_stored(values.dtype)).tobytes())
+    (folder / "zarr.json").write_text(json.dumps(metadata))
     return metadata
 
 
@@ -139,7 +152,7 @@ class MemberFile:
     @property
     def path(self) -> Path:
         """The one file that holds the numbers."""
-        return self.folder / "c" / "/".join("0" * len(self.shape))
+        return self.folder / ".".join("c" + "0" * len(self.shape))
 
     @property
     def member_bytes(self) -> int:

@@ -187,7 +187,7 @@ def test_that_a_damaged_stage_stops_the_run_and_is_computed_again_with_repair(fi
 
     folder = tmp_path / "run"
     shutil.copytree(finished_wee, folder)
-    chunk = folder / "stages.zarr" / "enkf" / "survey_1" / "posterior" / "pressure" / "c" / "0" / "0" / "0"
+    chunk = folder / "stages.zarr" / "enkf" / "survey_1" / "posterior" / "pressure" / "c.0.0.0"
     os.truncate(chunk, 1000)
     with pytest.raises(Exception, match=r"stage 'enkf/survey_1/posterior' is damaged"):
         run_study(Study.from_dict(WEE), folder, workers=1)

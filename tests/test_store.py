@@ -133,12 +133,12 @@ def flip(file: Path, place: int = 100) -> None:
 
 
 DAMAGE = {
-    "a truncated chunk": lambda run: truncate(run / "stages.zarr/bad/saturation/c/0/0/0"),
-    "a bit of a chunk": lambda run: flip(run / "stages.zarr/bad/image/c/0/0/0"),
-    "a lost chunk": lambda run: (run / "stages.zarr/bad/image/c/0/0/0").unlink(),
+    "a truncated chunk": lambda run: truncate(run / "stages.zarr/bad/saturation/c.0.0.0"),
+    "a bit of a chunk": lambda run: flip(run / "stages.zarr/bad/image/c.0.0.0"),
+    "a lost chunk": lambda run: (run / "stages.zarr/bad/image/c.0.0.0").unlink(),
     "a chunk that is a folder": lambda run: (
-        (run / "stages.zarr/bad/image/c/0/0/0").unlink(),
-        (run / "stages.zarr/bad/image/c/0/0/0").mkdir(),
+        (run / "stages.zarr/bad/image/c.0.0.0").unlink(),
+        (run / "stages.zarr/bad/image/c.0.0.0").mkdir(),
     ),
     "a bit of an array's metadata": lambda run: flip(run / "stages.zarr/bad/image/zarr.json"),
     "broken metadata": lambda run: (run / "stages.zarr/bad/saturation/zarr.json").write_text("{"),
@@ -148,7 +148,7 @@ DAMAGE = {
     "a lost group": lambda run: (run / "stages.zarr/bad/zarr.json").unlink(),
     "a bit of the weights": lambda run: flip(run / "weights/bad.safetensors", 10**9),
     "lost weights": lambda run: (run / "weights/bad.safetensors").unlink(),
-    "a bit of a coordinate": lambda run: flip(run / "stages.zarr/bad/member/c/0"),
+    "a bit of a coordinate": lambda run: flip(run / "stages.zarr/bad/member/c.0"),
 }
 
 
