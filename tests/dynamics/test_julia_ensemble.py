@@ -111,6 +111,52 @@ def test_that_two_engines_at_once_do_not_disturb_each_other(
     assert_same(results["b"], results["c"])
 
 
+RESULT = """
+    import sys
+    import numpy as np
+    from seisflow.dynamics.julia import JuliaEngine
+    from tests.dynamics.julia_ensembles import ensemble
+
+    with JuliaEngine(threads=1) as engine:
+        engine.start()
+        print("ready", flush=True)
+        sys.stdin.readline()
+        outputs = engine.call("run_case", ensemble(6, days=float(sys.argv[2])), None, 6)
+    np.savez(sys.argv[1], **{name: value for name, value in outputs.items() if isinstance(value, np.ndarray)})
+"""
+
+
+def test_that_two_runs_at_once_do_not_disturb_each_other(engine: JuliaEngine, tmp_path: Path) -> None:
+    """Two processes, each with its own worker, begin at the same moment; one has other data of the same sizes."""
+    script = tmp_path / "run.py"
+    script.write_text(textwrap.dedent(RESULT))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    days = (400.0, 1000.0)
+    runs = [
+        subprocess.Popen(
+            [sys.executable, str(script), str(tmp_path / f"{length:g}.npz"), str(length)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        for length in days
+    ]
+    for run in runs:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "ready\n"
+    assert len({worker for run in runs for worker in workers_of(run.pid)}) == 2
+    for run in runs:
+        run.communicate("go\n", timeout=300)
+    assert [run.returncode for run in runs] == [0, 0]
+    for length in days:
+        alone = engine.call("run_case", ensemble(MEMBERS, days=length), None, MEMBERS)
+        with np.load(tmp_path / f"{length:g}.npz") as together:
+            assert {name for name, value in alone.items() if isinstance(value, np.ndarray)} == set(together)
+            for name in set(together) - {"seconds"}:
+                np.testing.assert_array_equal(together[name], alone[name], err_msg=name)
+
+
 def test_that_a_wrong_number_of_members_is_refused_by_name(engine: JuliaEngine) -> None:
     with pytest.raises(InputError, match=r"inputs\['permeability'\].*5 members"):
         engine.call("run_case", ensemble(MEMBERS), None, 5)
