@@ -99,14 +99,16 @@ class LETKF(Analysis):
                 order: NDArray = order,
                 ends: NDArray = ends,
             ) -> None:
-                upto = min(at + BATCH, len(centres))
-                W = self._weights(centres[at:upto], names, Y, innovation)
-                for group in range(at, upto):
-                    cells = order[ends[group] : ends[group + 1]]
+                near = self.localization.near(centres[at : at + BATCH], names)
+                # Points without data keep their members.
+                reached = [k for k, (index, _) in enumerate(near) if len(index)]
+                W = self._weights([near[k] for k in reached], Y, innovation)
+                for k, weights in zip(reached, W, strict=True):
+                    cells = order[ends[at + k] : ends[at + k + 1]]
                     for name in shared:
                         x = np.asarray(new[name][:, cells], np.float64)
                         middle = x.mean(axis=0)
-                        new[name][:, cells] = middle + W[group - at] @ (x - middle)
+                        new[name][:, cells] = middle + weights @ (x - middle)
 
             starts = range(0, len(centres), BATCH)
             with self._mapping() as mapping:
@@ -140,11 +142,11 @@ class LETKF(Analysis):
                 groups.append([name])
         return [tuple(group) for group in groups]
 
-    def _weights(self, centres: NDArray, names: tuple[str, ...], Y: NDArray, innovation: NDArray) -> NDArray:
-        """W of a batch of points, ``(points, M, M)``."""
+    def _weights(self, near: list[tuple[NDArray, NDArray]], Y: NDArray, innovation: NDArray) -> NDArray:
+        """W of points by the data near them and their tapers, ``(points, M, M)``."""
         M = Y.shape[1]
-        gram, projected = np.empty((len(centres), M, M)), np.empty((len(centres), M))
-        for k, (index, tapers) in enumerate(self.localization.near(centres, names)):
+        gram, projected = np.empty((len(near), M, M)), np.empty((len(near), M))
+        for k, (index, tapers) in enumerate(near):
             root = np.sqrt(tapers)
             local = Y[index] * root[:, None]
             gram[k] = local.T @ local
