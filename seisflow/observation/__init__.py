@@ -4,6 +4,7 @@ from seisflow.observation.base import Observation
 from seisflow.observation.encoding import Encoding
 from seisflow.observation.imaging import Imaging, Migration
 from seisflow.observation.joint import Joint
+from seisflow.observation.medium import Medium
 from seisflow.observation.noise import Repeatability, coloured_noise
 from seisflow.observation.pressure_effect import HertzMindlin, LinearPressure
 from seisflow.observation.rock_physics import RockPhysics
@@ -11,7 +12,7 @@ from seisflow.observation.segy import ShotRecords, read_segy, write_segy
 from seisflow.observation.seismic import Seismic
 from seisflow.observation.survey import Survey
 from seisflow.observation.verification import dot_test, taylor_slopes
-from seisflow.observation.wave import Medium, Propagator
+from seisflow.observation.wave import Propagator
 from seisflow.observation.wavelet import Ricker, SampledWavelet, Wavelet
 from seisflow.observation.wells import Wells
 

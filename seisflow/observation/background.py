@@ -23,8 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.errors import InputError
-from seisflow.observation.kernel import Store
-from seisflow.observation.wave import Kept, Medium, Propagator
+from seisflow.observation.layout import Store
+from seisflow.observation.medium import Kept, Medium
+from seisflow.observation.wave import Propagator
 
 __all__ = ["Backgrounds"]
 

@@ -38,7 +38,8 @@ from seisflow.grid import Grid
 from seisflow.observation.background import Backgrounds
 from seisflow.observation.differences import laplacian, laplacian_transposed
 from seisflow.observation.encoding import Encoding
-from seisflow.observation.wave import Medium, Propagator
+from seisflow.observation.medium import Medium
+from seisflow.observation.wave import Propagator
 
 __all__ = ["Imaging", "Migration", "smooth"]
 

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from seisflow.grid import Grid, average, interpolate
 from seisflow.observation.encoding import Encoding
 from seisflow.observation.imaging import Imaging, Migration, smooth
+from seisflow.observation.medium import Medium
 from seisflow.observation.noise import Repeatability, Vintage, coloured_noise
 from seisflow.observation.rock_physics import RockPhysics
 from seisflow.observation.survey import Survey
-from seisflow.observation.wave import Medium, Propagator
+from seisflow.observation.wave import Propagator
 from seisflow.seeds import generator
 
 __all__ = ["Settings", "Simulator", "forget", "simulate"]

@@ -30,7 +30,6 @@ Operators are built once per process and serve all shots, media and propagators 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -40,49 +39,16 @@ from numpy.typing import NDArray
 from seisflow.errors import InputError
 from seisflow.grid import Grid
 from seisflow.observation.differences import laplacian, largest_eigenvalue
-from seisflow.observation.kernel import Kernel, Layout, Store
+from seisflow.observation.kernel import Kernel
 from seisflow.observation.layer import layer_coefficients
+from seisflow.observation.layout import Layout
+from seisflow.observation.medium import Kept, Medium
 from seisflow.observation.survey import Survey
 from seisflow.observation.time_axis import TimeAxis
 
 __all__ = ["Kept", "Medium", "Propagator"]
 
 _MARGIN = 8  # steps are taken this many samples beyond the last one, for the tail of the resampling kernel
-
-
-@dataclass(frozen=True, eq=False)
-class Medium:
-    """Coefficients of the time step in one medium, on the padded grid (made by :meth:`Propagator.medium`).
-
-    Parameters
-    ----------
-    alpha, beta
-        α and β of the module's equation.
-    root
-        √ρ.
-    potential, density
-        q, and ρ [kg/m³], on the model's grid.
-    """
-
-    alpha: NDArray
-    beta: NDArray
-    root: NDArray
-    potential: NDArray[np.float64]
-    density: NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Kept:
-    """A background wavefield (or its second time derivative), kept every few steps, with the medium it runs in."""
-
-    medium: Medium
-    store: Store
-    factor: float
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of the kept steps."""
-        return self.store.nbytes
 
 
 class Propagator:
