@@ -8,7 +8,12 @@ from typing import Literal
 
 from seisflow.errors import InputError
 
-__all__ = ["TrainingOptions", "TrainingRecord"]
+__all__ = ["TrainingOptions", "TrainingRecord", "schedule"]
+
+
+def schedule(done: float) -> float:
+    """Factor of the step size when a share of the training is done: warm-up over 5 %, then a cosine down to 5 %."""
+    return min(1.0, 0.05 + done / 0.05) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,8 @@ class TrainingOptions:
         A loss this many nats per variable above the best validation loss counts as broken down; far more than a batch of
         outliers gives, whose gradient is clipped anyway.
     precision
-        ``"bfloat16"`` computes the networks in mixed precision (autocast); bijections stay in float32.
+        ``"bfloat16"`` and ``"float16"`` compute the networks in mixed precision (autocast); bijections stay in float32.
+        float16 has more digits but a small range: its loss is scaled up, and a step that overflows is left out.
     """
 
     epochs: int = 120
@@ -52,7 +58,7 @@ class TrainingOptions:
     patience: int = 40
     rescues: int = 3
     explosion: float = 1000.0
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "patience"):
@@ -65,8 +71,8 @@ class TrainingOptions:
             raise InputError("noise", self.noise, "give two positive numbers, the first not below the second")
         if not 0 <= self.average < 1:
             raise InputError("average", self.average, "give a decay in [0, 1)")
-        if self.precision not in ("float32", "bfloat16"):
-            raise InputError("precision", self.precision, 'give "float32" or "bfloat16"')
+        if self.precision not in ("float32", "bfloat16", "float16"):
+            raise InputError("precision", self.precision, 'give "float32", "bfloat16" or "float16"')
 
 
 @dataclass

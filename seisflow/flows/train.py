@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -33,7 +32,8 @@ from seisflow.errors import InputError, TrainingError
 from seisflow.flows import checkpoint as checkpoints
 from seisflow.flows import parallel
 from seisflow.flows.bijector import Condition, ConditionalFlow
-from seisflow.flows.options import TrainingOptions, TrainingRecord
+from seisflow.flows.memory import peak_memory
+from seisflow.flows.options import TrainingOptions, TrainingRecord, schedule
 from seisflow.flows.weights import Average
 
 __all__ = ["Draw", "Pair", "TrainingOptions", "TrainingRecord", "seeded", "train"]
@@ -152,6 +152,7 @@ class _Training:
         self.loss = parallel.wrap(parallel.Objective(self.flow), self.device)
         self.average = Average(self.flow, self.options.average)
         self.optimiser = self._optimiser()
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.options.precision == "float16")
         if saved is not None:
             self._restore(saved)
             return
@@ -182,25 +183,34 @@ class _Training:
         self.flow.load_state_dict(self.best)
         self.flow.eval()
         self.record.seconds += time.perf_counter() - self.started
-        self.record.peak_memory = max(self.record.peak_memory, _peak_memory(self.device))
+        self.record.peak_memory = max(self.record.peak_memory, peak_memory(self.device))
         return self.record
 
     def _step(self, index: NDArray[np.int64], sigma: float) -> float | None:
         """One step; its loss, or None when it had to be undone."""
         options = self.options
         for group in self.optimiser.param_groups:
-            group["lr"] = self.shrink * options.learning_rate * _schedule(self.step / (options.epochs * self.per_epoch))
+            group["lr"] = self.shrink * options.learning_rate * schedule(self.step / (options.epochs * self.per_epoch))
         self.flow.train()
         own, weight = parallel.deal(index)
         x, condition = self._here(self.draw(own))
         with self._autocast():
             loss = self.loss(x + sigma * torch.randn_like(x), condition)
         self.optimiser.zero_grad(set_to_none=True)
-        (loss if weight == 1.0 else loss * weight).backward()
+        self.scaler.scale(loss if weight == 1.0 else loss * weight).backward()
+        self.scaler.unscale_(self.optimiser)
         norm = nn.utils.clip_grad_norm_(self.parameters, options.clip)
         self.step += 1
         shared = parallel.shared_sum([float(loss.detach()) * weight, float(norm)], self.device)
         value = shared[0] / parallel.processes()
+        self.scaler.update()
+        if (
+            math.isfinite(value)
+            and not math.isfinite(shared[1])
+            and self.scaler.is_enabled()
+            and self.scaler.get_scale() >= 1
+        ):
+            return None  # float16 has overflowed: the scale of the loss has just been halved
         if math.isfinite(shared[1]) and math.isfinite(value) and value < self.best_loss + options.explosion:
             self.optimiser.step()
             self.average.update(self.flow)
@@ -244,8 +254,9 @@ class _Training:
         return x.to(self.device), None if condition is None else condition.to(self.device)
 
     def _autocast(self) -> torch.autocast:
-        enabled = self.options.precision == "bfloat16"
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
+        enabled = self.options.precision != "float32"
+        dtype = torch.float16 if self.options.precision == "float16" else torch.bfloat16
+        return torch.autocast(self.device.type, dtype=dtype, enabled=enabled)
 
     def _optimiser(self) -> torch.optim.Optimizer:
         options = self.options
@@ -260,13 +271,14 @@ class _Training:
         """Write everything that the next epoch depends on."""
         self.record.seconds += time.perf_counter() - self.started
         self.started = time.perf_counter()
-        self.record.peak_memory = max(self.record.peak_memory, _peak_memory(self.device))
+        self.record.peak_memory = max(self.record.peak_memory, peak_memory(self.device))
         state = {
             "flow": self.flow.state_dict(),
             "average": self.average.state,
             "count": self.average.count,
             "best": self.best,
             "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
             "record": asdict(self.record),
             "progress": [self.epoch, self.step, self.shrink, self.best_loss],
             "random": checkpoints.random_state(self.generator, self.device),
@@ -277,23 +289,8 @@ class _Training:
         self.flow.load_state_dict(saved["flow"])
         self.average.state, self.average.count, self.best = saved["average"], saved["count"], saved["best"]
         self.optimiser.load_state_dict(saved["optimiser"])
+        self.scaler.load_state_dict(saved.get("scaler", {}))
         for name, value in saved["record"].items():
             setattr(self.record, name, value)
         self.epoch, self.step, self.shrink, self.best_loss = saved["progress"]
         checkpoints.restore_random_state(saved["random"], self.generator, self.device)
-
-
-def _schedule(done: float) -> float:
-    """Warm-up over the first 5 %, then a cosine down to 5 %."""
-    return min(1.0, 0.05 + done / 0.05) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done)))
-
-
-def _peak_memory(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    if sys.platform == "win32":
-        return 0
-    import resource  # not on Windows
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
