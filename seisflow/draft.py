@@ -158,6 +158,8 @@ class StoredDraft(Draft):
         ``RUN/drafts/<stage>``; the journal lies beside it.
     members
         M.
+    journaled
+        Whether members count one by one. Otherwise what is there is thrown away, and a killed run leaves nothing.
 
     Raises
     ------
@@ -165,9 +167,9 @@ class StoredDraft(Draft):
         From every method: the folder cannot be read or written, or the disk is full.
     """
 
-    def __init__(self, folder: Path, members: int) -> None:
+    def __init__(self, folder: Path, members: int, journaled: bool = True) -> None:
         super().__init__(members)
-        self.folder = folder
+        self.folder, self.journaled = folder, journaled
         self.journal = folder.with_name(folder.name + ".journal")
         self._token = ""
         self._files: dict[str, MemberFile] = {}
@@ -175,7 +177,7 @@ class StoredDraft(Draft):
 
     def _resume(self) -> None:
         """Take over what the journal vouches for, or begin anew."""
-        lines = self.journal.read_bytes().split(b"\n")[:-1] if self.journal.exists() else []
+        lines = self.journal.read_bytes().split(b"\n")[:-1] if self.journal.exists() and self.journaled else []
         try:
             head, *rest = [json.loads(line) for line in lines]
             if head["members"] == self.members:
@@ -186,9 +188,6 @@ class StoredDraft(Draft):
                 self._drop_damaged()
         except (ValueError, KeyError, TypeError, OSError):
             self._token, self.entries, self._files = "", [], {}
-        self._begin()
-
-    def _begin(self) -> None:
         if not self._token:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -206,6 +205,8 @@ class StoredDraft(Draft):
 
     def _rewrite(self) -> None:
         """The journal anew: without a line that was cut off."""
+        if not self.journaled:
+            return
         lines = [json.dumps({"token": self._token, "members": self.members})]
         lines += [self._line(entry) for entry in self.entries]
         write_file(self.journal, ("\n".join(lines) + "\n").encode())
@@ -240,16 +241,12 @@ class StoredDraft(Draft):
 
     def _enter(self, members: Sequence[int], notes: Mapping[str, Any]) -> None:
         entry = Entry(tuple(int(m) for m in members), {**notes, "seconds": self._lap()})
-        with self.journal.open("ab") as journal:
-            journal.write((self._line(entry) + "\n").encode())
-            journal.flush()
-            os.fsync(journal.fileno())
+        if self.journaled:
+            with self.journal.open("ab") as journal:
+                journal.write((self._line(entry) + "\n").encode())
+                journal.flush()
+                os.fsync(journal.fileno())
         self.entries.append(entry)
-
-    def restart(self) -> None:
-        """Forget all members."""
-        self._token, self.entries, self._files = "", [], {}
-        self._begin()
 
     @property
     def files(self) -> Mapping[str, MemberFile]:

@@ -36,9 +36,9 @@ __all__ = ["Crew", "Here", "Spread"]
 
 Progress = Callable[[int, int], None]
 
-BLOCK_BYTES = 1 << 26
+BLOCK_BYTES = 1 << 24
 """Memory that a block of this process may take."""
-MEMBERS_PER_WORKER = 16
+MEMBERS_PER_WORKER = 24
 """Members of a block for each worker at least: at the end of a block workers wait for the last member."""
 BLOCKS_PER_WORKER = 4
 """Blocks of a stage for each worker of an executor."""

@@ -194,8 +194,7 @@ class Store(Recorder):
 
     def keep(self, name: str, stage: Stage) -> Stage:
         with explained(f"stage {name!r}", self.root / name):
-            draft = self.draft(name, stage.ensemble.size)
-            draft.restart()
+            draft = StoredDraft(self.folder / "drafts" / name, stage.ensemble.size, journaled=False)
             draft.write(range(stage.ensemble.size), stage.ensemble.fields)
             return self._commit(name, draft, stage.ensemble.time, stage.attributes, stage.weights)
 

@@ -247,15 +247,15 @@ def pids(cluster) -> dict[str, int]:
         return client.run(os.getpid)
 
 
-def kill_when(cluster, condition, killed: list[int]) -> None:
+def kill_when(cluster, condition, killed: list[int], which: int = 0) -> None:
     """Kill one worker, by SIGKILL, as soon as a condition holds; its number is noted."""
-    workers = list(pids(cluster).values())
+    worker = list(pids(cluster).values())[which]
 
     def wait_and_kill() -> None:
         while not condition():
             time.sleep(0.01)
-        os.kill(workers[0], signal.SIGKILL)
-        killed.append(workers[0])
+        os.kill(worker, signal.SIGKILL)
+        killed.append(worker)
 
     threading.Thread(target=wait_and_kill, daemon=True).start()
 
@@ -319,8 +319,8 @@ def test_that_workers_of_another_version_are_refused(cluster, monkeypatch):
 def test_that_a_study_on_a_cluster_that_loses_a_worker_twice_gives_the_same_run(finished_tiny, cluster, tmp_path):
     """Once while members flow, once while their waves are simulated."""
     run, killed = tmp_path / "run", []
-    for stage in ("flow/survey_2/forecast", "first/survey_1/predicted"):
-        kill_when(cluster, (run / "drafts" / f"{stage}.journal").exists, killed)
+    for which, stage in enumerate(("flow/survey_2/forecast", "first/survey_1/predicted")):
+        kill_when(cluster, (run / "drafts" / f"{stage}.journal").exists, killed, which)
     run_study(Study.from_dict(TINY), run, scheduler=cluster.scheduler_address)
     same(arrays(finished_tiny[0]), arrays(run))
     assert len(killed) == 2
@@ -329,6 +329,8 @@ def test_that_a_study_on_a_cluster_that_loses_a_worker_twice_gives_the_same_run(
 @pytest.mark.slow
 def test_that_the_julia_engine_on_a_cluster_that_loses_a_worker_gives_the_same_bits():
     distributed = pytest.importorskip("distributed")
+    import dask
+
     from seisflow.dynamics.julia import JuliaEngine
     from tests.dynamics.julia_ensembles import assert_same, ensemble
 
@@ -336,7 +338,11 @@ def test_that_the_julia_engine_on_a_cluster_that_loses_a_worker_gives_the_same_b
     with JuliaEngine(threads=1) as engine:
         alone = engine.call("run_case", inputs, None, 12)
     options = {"threads_per_worker": 1, "processes": True, "dashboard_address": None, "silence_logs": 50}
-    with distributed.LocalCluster(n_workers=2, **options) as local, local.get_client() as client:
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 3}),  # the default
+        distributed.LocalCluster(n_workers=2, **options) as local,
+        local.get_client() as client,
+    ):
         victim = next(iter(client.run(os.getpid).values()))
 
         def kill(done: int, members: int) -> None:
