@@ -1,4 +1,4 @@
-"""Seconds (of the wall clock and of the processors) and peak memory of every global analysis, and of the LETKF, on a large state.
+"""Seconds (wall clock and processors) and peak memory of every global analysis, and of the LETKF, on a large state.
 
     python benchmarks/large_states.py [--members 128] [--unknowns 262144] [--data 50000] [--only TEXT] [--threads 2]
 

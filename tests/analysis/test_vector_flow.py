@@ -136,3 +136,12 @@ def test_that_adjustments_come_after_the_flow(rng):
         for a in ((), (Inflation(2.0),))
     )
     np.testing.assert_allclose(wide - wide.mean(axis=0), 2 * (plain - plain.mean(axis=0)), atol=1e-9)
+
+
+def test_that_the_regression_leaves_the_kalman_deviation_for_units(rng):
+    forecast = gaussian_forecast(rng, 2000)
+    still = LearnedFlow(SMALL.options, TrainingOptions(epochs=1, batch=2000), linear=True)
+    units = still.proposal(forecast, observe(forecast), OBSERVED, NOISE, rng).units
+    _, covariance = kalman(MEAN, P, H, np.eye(1), OBSERVED["y"][0])
+    # 2000 members: a deviation is known to 1/√4000 = 1.6 %; five of them.
+    np.testing.assert_allclose(units.deviation, np.sqrt(np.diag(covariance)), rtol=0.08)
