@@ -1,12 +1,13 @@
-r"""What seismic training samples cost, plain and with source encoding, and how that grows with the grid.
+r"""What seismic training samples cost, plain, with source encoding and with fewer shots, and how that grows with the grid.
 
     python benchmarks/seismic_speed.py [--cases B C D] [--members 4]
 
 For wave grids of 128 × 64, 256 × 128 and 512 × 256 over the Compass section (squeezed in depth so that every grid sees all
 of it), with its density: CPU seconds of one process per member (a forward run and an image per experiment), over a few
 members; seconds for 128 members on two cores are 64 times that. Work done once (operators, background wavefields, baseline)
-is given apart. The cosine is that of noise-free images of a member, encoded beside plain, over the flow grid; the range is
-over the members. The plume of a member is a layer under a seal with a random position and width.
+is given apart. The cosine is that of noise-free images of a member, encoded or of a subset beside plain, over the flow grid;
+the range is over the members. Subsets are spread evenly over the eight shots. The plume of a member is a layer under a seal
+with a random position and width.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from seisflow.grid import Grid, average
 from seisflow.observation import Imaging, Seismic, Survey
 from seisflow.observation.kernel import operators_built
 
+SHOTS = 8
 CASES = {"B": ((128, 64), 12.5, 1.0, 15.0), "C": ((256, 128), 12.5, 1.8, 15.0), "D": ((512, 256), 6.25, 1.8, 15.0)}
 
 
@@ -51,21 +53,27 @@ def plumes(grid: Grid, members: int) -> Ensemble:
     return Ensemble({"saturation": np.stack(fields)})
 
 
-def measure(name: str, members: int, encodings: list[int | None]) -> None:
+def chosen(count: int) -> tuple[int, ...]:
+    """So many of the eight shots, evenly spread."""
+    return tuple(int(i) for i in np.round((np.arange(count) + 0.5) * SHOTS / count - 0.5))
+
+
+def measure(name: str, members: int, options: list[dict[str, object]]) -> None:
     shape, h, duration, frequency = CASES[name]
     waves = Grid(shape, (h, h))
     flow = Grid((shape[0] // 2, shape[1] * 3 // 8), (2 * h, 2 * h), (0.0, shape[1] * h / 4))
     velocity, density = model(waves)
     depth = 0.08 * shape[1] * h
     survey = Survey.seabed(
-        waves, frequency, duration, n_sources=8, n_receivers=100, source_depth=depth, receiver_depth=h
+        waves, frequency, duration, n_sources=SHOTS, n_receivers=100, source_depth=depth, receiver_depth=h
     )
     ensemble = plumes(flow, members)
     plain: np.ndarray | None = None
-    for encoded in encodings:
+    imaging = Imaging(mute_depth=0.2 * shape[1] * h)
+    for option in options:
         start = time.process_time()
-        options = {"imaging": Imaging(mute_depth=0.2 * shape[1] * h), "encoded_shots": encoded, "snr": None}
-        with Seismic(flow, waves, velocity, density, 0.25, survey, **options) as seismic:  # type: ignore[arg-type]
+        with Seismic(flow, waves, velocity, density, 0.25, survey, imaging=imaging, snr=None, **option) as seismic:  # type: ignore[arg-type]
+            count, kind = seismic.encoding.n_experiments, "supershots" if "encoded_shots" in option else "shots"
             _ = seismic.unit
             seismic.predict(ensemble.members([0]))
             once = time.process_time() - start
@@ -78,7 +86,7 @@ def measure(name: str, members: int, encodings: list[int | None]) -> None:
             (images * plain).sum(axis=(1, 2)) / np.linalg.norm(images, axis=(1, 2)) / np.linalg.norm(plain, axis=(1, 2))
         )
         print(
-            f"{name} {shape[0]} x {shape[1]}, {encoded or 8} {'supershots' if encoded else 'shots'}: once {once:.1f} s, "
+            f"{name} {shape[0]} x {shape[1]}, {count} {kind}: once {once:.1f} s, "
             f"a member {each:.3f} s, 128 members on 2 cores {64 * each:.0f} s, "
             f"cosine to plain {dots.min():.3f} to {dots.max():.3f}, operators so far {operators_built()}",
             flush=True,
@@ -90,9 +98,14 @@ def main() -> None:
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
     parser.add_argument("--members", type=int, default=4)
     parser.add_argument("--encoded", nargs="*", type=int, default=[6, 4, 2], help="numbers of supershots")
-    options = parser.parse_args()
-    for name in options.cases:
-        measure(name, options.members, [None, *options.encoded])
+    parser.add_argument("--subset", nargs="*", type=int, default=[6, 4, 2], help="numbers of shots, of eight")
+    given = parser.parse_args()
+    options: list[dict[str, object]] = [{}]
+    options += [{"encoded_shots": count} for count in given.encoded] + [
+        {"shots": chosen(count)} for count in given.subset
+    ]
+    for name in given.cases:
+        measure(name, given.members, options)
 
 
 if __name__ == "__main__":
