@@ -1,6 +1,7 @@
 r"""A training step of a conditional Glow beside FrEIA 0.2 and normflows 1.7.3: seconds, memory, growth with depth, sampling.
 
     python benchmarks/flows_vs_peers.py [--repeats N] [--quick] [--json FILE]
+    python benchmarks/flows_vs_peers.py --device cuda [--json FILE]      larger fields by ours alone, see flows_by_field.py
 
 Two channels of 64 × 64 cells given two condition channels, L = 3 scales, K = 10 steps, 64 hidden channels in networks of
 3×3, 1×1, 3×3 convolutions, batch 8, float32, one CPU thread. The closest network each package can build:
@@ -231,9 +232,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--quick", action="store_true", help="three repeats, no growth with depth")
+    parser.add_argument(
+        "--device", default="cpu", help="cpu: beside the peers; cuda: fields, precisions, largest field"
+    )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--resident", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.device != "cpu":
+        from flows_by_field import measure
+
+        measure(torch.device(arguments.device), arguments.quick, arguments.json)
+        return
     torch.set_num_threads(1)
     if arguments.resident:
         name, steps, hidden = arguments.resident

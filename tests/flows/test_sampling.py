@@ -1,5 +1,7 @@
 """Drawing many from one condition, and what is computed for all steps of a scale together: the same numbers, only sooner."""
 
+import contextlib
+
 import pytest
 import torch
 from torch import nn
@@ -173,3 +175,24 @@ def test_that_a_convolution_of_width_one_is_a_matrix_product(shape):
     for a, b in zip(found, wanted, strict=True):
         # Sums over up to 32,768 cells of order one in float32, in another order: 1e-6 of √32768 × a few.
         torch.testing.assert_close(a, b, rtol=1e-4, atol=2e-3)
+
+
+@pytest.mark.parametrize("coupling", ["affine", "recursive"])
+@pytest.mark.parametrize("mixing", ["lu", "householder", "permutation"])
+def test_that_everything_is_computed_where_the_weights_are(coupling, mixing, monkeypatch):
+    # "meta" stands for any device that is not the CPU: tensors without numbers, which refuse to meet those of a CPU.
+    # Only autocast does not know it.
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda _: False)
+    monkeypatch.setattr(torch, "get_autocast_dtype", lambda _: torch.float32)
+    summary = MultiModal({"image": 1, "wells": 2}, 4, 2, context=1)
+    options = GlowOptions(2, 2, 8, 4, coupling=coupling, mixing=mixing)
+    flow = conditional_glow((2, 8, 8), 3, options, summary=summary).to("meta")
+    c = {"image": torch.randn(1, 1, 8, 8, device="meta"), "context": torch.randn(1, 1, device="meta")}
+    for memory in ("store", "checkpoint", "invert"):
+        flow.bijector.memory = memory
+        flow.zero_grad()
+        flow(c).log_prob(torch.randn(3, 2, 8, 8, device="meta")).sum().backward()
+        assert all(p.grad.device.type == "meta" for p in flow.bijector.scale.parameters())
+    assert flow(c).sample(3).shape == (3, 2, 8, 8)
+    assert flow(c).from_latent(torch.randn(3, 2, 8, 8, device="meta")).device.type == "meta"
