@@ -8,7 +8,7 @@ Members start from the same N(m, C) and follow the same model. Scores of a cycle
               method's own mean where it reports one (``Posterior.weights["mean"]``: before resampling, or a mode)
     spread    sqrt( mean over the state of the unbiased variance )
     ranks     number of members below the truth, per variable
-    crps      fair CRPS, mean over the state
+    crps      fair CRPS, weighted where the ensemble is, mean over the state
 
 and a score of a run is the mean over the cycles after the burn-in, as in the published tables of Lorenz-63 and Lorenz-96
 filters. Weighted ensembles carry the field ``log_weight`` ``(M,)``, which dynamics leave alone; fields that a method adds to
@@ -219,11 +219,12 @@ class Experiment:
             table["rmse"][k], table["spread"][k] = _error_and_spread(
                 ensemble, twin.truth[k], mean if isinstance(mean, np.ndarray) and mean.shape == (n,) else None
             )
-            table["effective_size"][k] = 1 / (normalised_weights(ensemble) ** 2).sum()
+            weights = normalised_weights(ensemble)
+            table["effective_size"][k] = 1 / (weights**2).sum()
+            if table["effective_size"][k] > 1 + 1e-6:
+                table["crps"][k] = crps(x, twin.truth[k], weights=weights if "log_weight" in ensemble else None)
             if "log_weight" not in ensemble:
                 ranks[k] = (x < twin.truth[k]).sum(axis=0)
-                if members > 1:
-                    table["crps"][k] = crps(x, twin.truth[k])
         return Scores(
             times=self._times,
             ranks=ranks,

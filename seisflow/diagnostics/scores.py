@@ -54,15 +54,41 @@ def spread(samples: NDArray, cells: NDArray[np.bool_] | None = None) -> float:
     return float(np.sqrt(_select(samples.var(axis=0, ddof=1), cells).mean()))
 
 
-def crps(samples: NDArray, truth: NDArray, cells: NDArray[np.bool_] | None = None) -> float:
-    """Fair continuous ranked probability score, mean over the cells; parameters as in :func:`rmse`."""
+def crps(
+    samples: NDArray, truth: NDArray, cells: NDArray[np.bool_] | None = None, weights: NDArray | None = None
+) -> float:
+    """Fair continuous ranked probability score, mean over the cells.
+
+    Parameters
+    ----------
+    samples, truth, cells
+        As for :func:`rmse`; two members or more.
+    weights
+        w_i ``(M,)`` of weighted members, not all on one of them: then the means are Σ w_i |x_i − t| and
+        Σ_{i≠j} w_i w_j |x_i − x_j| / (1 − Σ w²). Default: equal ones.
+    """
     _check(samples, truth, least=2)
-    M = len(samples)
-    ordered = np.sort(samples, axis=0)
-    # Σ_{i<j} (x_(j) − x_(i)) = Σ_i (2i − M + 1) x_(i) for i = 0 … M−1: no M × M differences are formed.
-    weights = (2 * np.arange(M) - M + 1).reshape(-1, *[1] * truth.ndim)
-    pairs = (weights * ordered).sum(axis=0) * 2 / (M * (M - 1))
-    return float(_select(np.abs(samples - truth).mean(axis=0) - 0.5 * pairs, cells).mean())
+    M, axes = len(samples), [1] * truth.ndim
+    if weights is None:
+        ordered = np.sort(samples, axis=0)
+        # Σ_{i<j} (x_(j) − x_(i)) = Σ_i (2i − M + 1) x_(i) for i = 0 … M−1: no M × M differences are formed.
+        factors = (2 * np.arange(M) - M + 1).reshape(-1, *axes)
+        pairs = (factors * ordered).sum(axis=0) * 2 / (M * (M - 1))
+        return float(_select(np.abs(samples - truth).mean(axis=0) - 0.5 * pairs, cells).mean())
+    w = np.asarray(weights, np.float64)
+    if w.shape != (M,) or not ((w >= 0).all() and w.sum() > 0):
+        raise InputError("weights", w, f"give {M} weights of 0 or more")
+    w = w / w.sum()
+    others = 1 - (w**2).sum()  # the weight of pairs of two different members
+    if others < 1e-9:
+        raise InputError("weights", float(w.max()), "one member alone has no spread to score")
+    order = np.argsort(samples, axis=0, kind="stable")
+    ordered, sorted_weights = np.take_along_axis(samples, order, axis=0), w[order]
+    # The same sum: member i stands above the weights before it and below those behind it.
+    above = 2 * np.cumsum(sorted_weights, axis=0) - sorted_weights - 1
+    pairs = 2 * (sorted_weights * above * ordered).sum(axis=0) / others
+    distance = (w.reshape(-1, *axes) * np.abs(samples - truth)).sum(axis=0)
+    return float(_select(distance - 0.5 * pairs, cells).mean())
 
 
 def ssim(samples: NDArray, truth: NDArray, data_range: float) -> float:

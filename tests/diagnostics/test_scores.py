@@ -28,6 +28,23 @@ def test_that_crps_equals_its_definition_by_all_pairs(rng):
     assert crps(samples, t) == pytest.approx((np.abs(samples - t).mean(axis=0) - 0.5 * pairs).mean(), rel=1e-12)
 
 
+def test_that_weighted_crps_equals_its_definition_and_repeated_members(rng):
+    samples, t = rng.standard_normal((6, 4)), rng.standard_normal(4)
+    w = rng.uniform(size=6)
+    w /= w.sum()
+    pairs = (np.multiply.outer(w, w)[..., None] * np.abs(samples[:, None] - samples[None])).sum(axis=(0, 1))
+    by_pairs = (w @ np.abs(samples - t) - 0.5 * pairs / (1 - w @ w)).mean()
+    assert crps(samples, t, weights=7 * w) == pytest.approx(by_pairs, rel=1e-12)
+    assert crps(samples, t, weights=np.ones(6)) == pytest.approx(crps(samples, t), rel=1e-12)
+    # Of 40,000 members a weight is as good as copies: their own distances, zero, are one in 40,000 of the pairs.
+    many, numbers = rng.standard_normal((400, 4)), np.repeat([50, 150], 200)
+    copies = np.repeat(many, numbers, axis=0)
+    assert crps(many, t, weights=numbers) == pytest.approx(crps(copies, t), rel=5e-3)  # 1/N_eff, with N_eff = 320
+    for bad in (np.ones(5), -np.ones(6), np.eye(6)[0]):
+        with pytest.raises(InputError, match="weights"):
+            crps(samples, t, weights=bad)
+
+
 def test_that_a_reliable_ensemble_is_covered_at_every_size(rng):
     for M in (9, 19, 64):
         t = rng.standard_normal(40_000)
