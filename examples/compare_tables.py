@@ -1,6 +1,6 @@
 r"""Tables and figures from the lines that ``compare_analyses.py`` wrote.
 
-    python examples/compare_tables.py [--results docs/comparison/results.jsonl] [--figures docs/comparison]
+    python examples/compare_tables.py [--results docs/comparison/results.jsonl] [--page docs/benchmarks.md]
 
 Prints Markdown: for every cell (modality, members) the mean of each score at the last survey over the truths that *all*
 methods of the table have finished, with a 90 % interval from resampling the truths, and the differences to the flow truth by
@@ -33,6 +33,7 @@ COLUMNS = [
     ("mass_error", "mass", "{:+.1%}"),
     ("pressure_rmse_bar", "p RMSE [bar]", "{:.2f}"),
 ]
+MARK = "<!-- comparison -->"
 Cell = dict[str, dict[int, dict[str, Any]]]
 """Label → seed → line."""
 
@@ -137,28 +138,39 @@ def figure(cell: Cell, labels: list[str], seeds: list[int], title: str) -> Figur
     return drawing
 
 
+def report(results: Path, figures: Path, prefix: str) -> str:
+    """All cells as Markdown; the figures are written on the way."""
+    page = []
+    for (modality, members), cell in sorted(cells(results).items(), key=lambda item: (item[0][1], item[0][0])):
+        labels, seeds = common(cell)
+        finished = ", ".join(f"{NAMES[label]} {len(cell[label])}" for label in labels)
+        page += [f"### {modality.capitalize()}, {members} members", "", f"Finished truths: {finished}.", ""]
+        if not seeds:
+            continue
+        page += [f"Truths that all have finished: {', '.join(map(str, seeds))} (n = {len(seeds)}).", ""]
+        page += [*table(cell, labels, seeds), ""]
+        if "flow" in labels:
+            page += [*differences(cell, labels, seeds), ""]
+        title = f"Last survey, {modality}, {members} members, {len(seeds)} truth{'s' * (len(seeds) > 1)}"
+        path = save(figure(cell, labels, seeds, title), figures / f"{modality}_{members}.png", dpi=90)
+        page += [f"![{title}]({prefix}{path.name})", ""]
+    return "\n".join(page)
+
+
 def main() -> None:
-    """Print the tables, write the figures."""
+    """Print the tables, or put them into a page; write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=ROOT / "docs" / "comparison" / "results.jsonl")
     parser.add_argument("--figures", type=Path, default=None, help="default: beside the results")
+    parser.add_argument("--page", type=Path, default=None, help=f"page to put them into, between two lines {MARK!r}")
     arguments = parser.parse_args()
-    for (modality, members), cell in sorted(
-        cells(arguments.results).items(), key=lambda item: (item[0][1], item[0][0])
-    ):
-        labels, seeds = common(cell)
-        finished = ", ".join(f"{NAMES[label]} {len(cell[label])}" for label in labels)
-        print(f"### {modality.capitalize()}, {members} members\n\nFinished truths: {finished}.\n")
-        if not seeds:
-            continue
-        print(f"Truths that all have finished: {', '.join(map(str, seeds))} (n = {len(seeds)}).\n")
-        print("\n".join(table(cell, labels, seeds)) + "\n")
-        if "flow" in labels:
-            print("\n".join(differences(cell, labels, seeds)) + "\n")
-        title = f"Last survey, {modality}, {members} members, {len(seeds)} truth{'s' * (len(seeds) > 1)}"
-        path = (arguments.figures or arguments.results.parent) / f"{modality}_{members}.png"
-        save(figure(cell, labels, seeds, title), path, dpi=90)
-        print(f"![{title}]({path.name})\n")
+    figures = arguments.figures or arguments.results.parent
+    if arguments.page is None:
+        print(report(arguments.results, figures, ""))
+        return
+    before, _, after = arguments.page.read_text(encoding="utf-8").split(MARK)
+    text = report(arguments.results, figures, f"{figures.resolve().relative_to(arguments.page.resolve().parent)}/")
+    arguments.page.write_text(f"{before}{MARK}\n\n{text}\n{MARK}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -98,3 +98,10 @@ def test_that_tables_and_figures_come_from_the_lines_of_truths_that_all_methods_
     assert rows[0].endswith("| 0.0 | 6 |")  # flat ranks; 1 + 2 + 3 seconds
     assert "| EnKF | +0.0300 (+0.0300 to +0.0300) | 2 of 2 |" in page
     assert (tmp_path / "both_64.png").stat().st_size > 10_000
+    text = tmp_path / "page.md"
+    text.write_text("before <!-- comparison --> old <!-- comparison --> after")
+    run("compare_tables.py", "--results", file, "--page", text, "--figures", tmp_path / "pictures")
+    assert text.read_text().startswith("before <!-- comparison -->\n\n### Both, 64 members")
+    assert text.read_text().endswith("<!-- comparison --> after")
+    assert "](pictures/both_64.png)" in text.read_text()
+    assert " old " not in text.read_text()
