@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import threading
 import time
@@ -23,6 +24,7 @@ from seisflow.recorder import Memory, Recorder, Stage
 from seisflow.runner import run_study
 from seisflow.stages import forecast
 from seisflow.store import Store
+from seisflow.tasks import Rows
 from seisflow.twin import Scenario, simulate_truth
 from tests.test_run import arrays
 from tests.tiny import TINY
@@ -122,6 +124,16 @@ def test_that_a_group_of_the_same_name_on_another_machine_is_not_taken_for_ours(
     assert not np.array_equal(other["0/saturation"], expected["0/saturation"])
 
 
+def test_that_states_of_another_run_in_a_folder_of_the_same_name_are_not_read(tmp_path):
+    ours = Store(tmp_path / "run").keep("a", Stage(toy(3).dynamics.initial_state(3)))
+    rows = Rows.of(ours, ("pressure",))
+    np.testing.assert_array_equal(rows.take((0, 2))["pressure"], ours.ensemble["pressure"][[0, 2]])
+    shutil.rmtree(tmp_path / "run")
+    assert rows.take((0, 2)) is None
+    Store(tmp_path / "run").keep("a", Stage(toy(4).dynamics.initial_state(4)))
+    assert rows.take((0, 2)) is None
+
+
 def test_that_an_interrupted_stage_goes_on_behind_its_last_block(expected, tmp_path, monkeypatch):
     monkeypatch.setattr("seisflow.executors.MEMBERS_PER_WORKER", 2)
     monkeypatch.setattr("seisflow.executors.BLOCK_BYTES", 0)
@@ -198,6 +210,12 @@ def test_that_too_many_failures_end_the_forecast_with_their_reasons():
         forecast(scenario, Stage(scenario.dynamics.initial_state(1)), 0, MemoryDraft(40))
 
 
+def test_that_members_that_failed_in_a_run_that_gave_up_are_tried_again_by_the_next_one(expected, tmp_path):
+    with pytest.raises(SimulationError, match="members failed"):
+        whole(toy(MEMBERS, fails_above=1.0, max_failed_share=0.1), Store(tmp_path / "run"))
+    same(expected, whole(toy(MEMBERS), Store(tmp_path / "run")))
+
+
 def test_that_a_member_that_fails_with_every_draw_ends_the_forecast():
     scenario = toy(4, fails_above=0.0, max_failed_share=1.0)
     with pytest.raises(SimulationError, match="4 of 4 members failed on the way to survey 1, 4 times each"):
@@ -225,6 +243,43 @@ def test_that_a_broken_pool_keeps_what_came_in_and_says_what_to_do(tmp_path):
     )
     np.testing.assert_array_equal(stage.ensemble["saturation"], whole(toy(MEMBERS), Memory())["0/saturation"])
     assert len(diary.read_text().splitlines()) < kept + MEMBERS
+
+
+class KilledWorker(Exception):  # noqa: N818  the name that dask gives it
+    pass
+
+
+class Fragile(Executor):
+    """Workers die at one member, and at its first death take with them the three tasks that were sent after it."""
+
+    def __init__(self, deadly: int) -> None:
+        self.deadly, self.beside, self.alone = deadly, 3, 0
+
+    def submit(self, function, /, shipment, task) -> Future:
+        future: Future = Future()
+        met = self.beside < 3 or self.deadly in task.members
+        if self.deadly in task.members:
+            self.alone += self.beside < 3
+            future.set_exception(KilledWorker())
+            self.beside -= self.beside == 3
+        elif met and self.beside > 0:
+            self.beside -= 1
+            future.set_exception(KilledWorker())
+        else:
+            future.set_result(function(shipment, task))
+        return future
+
+
+def test_that_members_beside_a_deadly_one_are_not_blamed():
+    scenario, draft = toy(MEMBERS), MemoryDraft(MEMBERS)
+    fragile = Fragile(4)
+    with pytest.raises(SimulationError, match=r"1 of 13 members failed .* 4 times each(.|\n)*member 4: the workers"):
+        forecast(scenario, Stage(scenario.dynamics.initial_state(1)), 0, draft, Spread(fragile, 2))
+    assert fragile.beside == 0
+    assert draft.done == set(range(MEMBERS)) - {4}
+    np.testing.assert_array_equal(
+        draft.fields()["permeability"][[3, 5, 6]], scenario.draw_permeability(0, np.array([3, 5, 6]))
+    )  # their first draws
 
 
 @pytest.fixture(scope="module")

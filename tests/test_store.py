@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import zarr
 
-from seisflow.draft import StoredDraft
+from seisflow.draft import StoredDraft, describe
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError, SeisflowError
 from seisflow.grid import Grid
@@ -190,6 +190,22 @@ def test_that_members_in_the_journal_are_kept_and_others_are_not(tmp_path, rng):
     flip(again.files["x"].path, 3 * 32)  # a bit of member 3
     assert StoredDraft(tmp_path / "a", 5).done == {0, 1}
     assert StoredDraft(tmp_path / "a", 6).done == set()  # of another ensemble
+
+
+def test_that_members_written_elsewhere_count_only_when_they_are_seen_here_as_written(tmp_path, rng):
+    rows = {"x": rng.standard_normal((2, 4))}
+    draft = StoredDraft(tmp_path / "a", 5)
+    target = draft.target()
+    assert target.reachable()
+    target.write([1, 2], rows)
+    flip(tmp_path / "a" / "x" / "c.0.0", 32)  # a bit of member 1 did not arrive
+    assert not draft.take([1, 2], describe(rows))
+    assert draft.done == set()
+    target.write([1, 2], rows)
+    assert draft.take([1, 2], describe(rows))
+    np.testing.assert_array_equal(StoredDraft(tmp_path / "a", 5).fields()["x"][1:3], rows["x"])
+    (tmp_path / "a.journal").write_text('{"token": "of another run", "members": 5}\n')
+    assert not target.reachable()
 
 
 def limited(store: Store, name: str, what: Stage, largest_file: int) -> None:
