@@ -79,9 +79,10 @@ def _sign(store: Store, study: Study) -> None:
 
 
 def _values(study: Study) -> dict[str, Any]:
-    """All keys, but not where the section's file lies."""
+    """All keys, but not where the section's file lies, nor which files hold data: those may come one by one."""
     values = study.model_dump()
     values["geology"].pop("section")
+    values["surveys"]["data"] = "files" if study.surveys.data else "in silico"
     return values
 
 

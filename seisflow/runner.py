@@ -1,6 +1,6 @@
 r"""The main job: run a study into a folder.
 
-    truth and data in silico → for every method: the loop of :mod:`seisflow.cycle` → scores → figures → one page
+    truth and data in silico, or data from files → for every method: the loop of :mod:`seisflow.cycle` → scores → report
 
 Every stage is committed to the folder as soon as it is finished, members of a stage under way as soon as their block
 is; a run of the same study on the same folder goes on from there, and ends with the same arrays. A different study in
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 from seisflow import plotting
 from seisflow.build import build
 from seisflow.build_analysis import build_analysis
+from seisflow.campaign import gather, planned_files
 from seisflow.cluster import cluster
 from seisflow.config import Study
 from seisflow.cycle import Step, assimilate
@@ -30,7 +32,7 @@ from seisflow.run_folder import locked, open_run
 from seisflow.scoring import summarise
 from seisflow.store import Store
 from seisflow.trouble import explained
-from seisflow.twin import Scenario, simulate_truth
+from seisflow.twin import Scenario
 
 __all__ = ["run_study"]
 
@@ -44,6 +46,8 @@ def run_study(
     executor: Executor | None = None,
     scheduler: str | None = None,
     repair: bool = False,
+    until_survey: int | None = None,
+    data: Mapping[int, Sequence[str | Path]] | None = None,
 ) -> dict[str, Any]:
     """Run a study, or go on with it.
 
@@ -63,11 +67,15 @@ def run_study(
         Address of a ``dask.distributed`` scheduler (``"tcp://host:8786"``), whose workers compute the members.
     repair
         Compute damaged stages again instead of raising.
+    until_survey
+        Stop behind this survey (from 1); a later call goes on.
+    data
+        Survey (from 1) → files that hold its data, beside those that the study names (:mod:`seisflow.campaign`).
 
     Returns
     -------
     dict
-        What ``summary.json`` holds: scores per method and survey, seconds, versions.
+        What ``summary.json`` holds: scores per method and survey, number of surveys done, seconds, versions.
 
     Raises
     ------
@@ -79,7 +87,7 @@ def run_study(
         When the folder cannot take a stage, or a committed one is not as it was written.
     """
     begin = time.perf_counter()
-    folder = Path(out)
+    folder, files = Path(out), planned_files(study, data)
     show = display or Display(quiet=True)
     with ExitStack() as stack:
         crew: Crew
@@ -91,8 +99,8 @@ def run_study(
         stack.enter_context(locked(folder))
         store = open_run(study, folder, repair)
         scenario = parts.scenario
-        truth, observed = simulate_truth(scenario, store, show)
-        noise_seconds = _prepare_noise(scenario, store, study.methods, show)
+        truth, observed = gather(study, scenario, store, files, until_survey, show)
+        noise_seconds = _prepare_noise(scenario, store, study.methods, len(observed), show)
         runs: dict[str, list[Step]] = {}
         for method in study.methods:
             show.section(plotting.LABELS[method])
@@ -100,6 +108,7 @@ def run_study(
             runs[method] = assimilate(scenario, observed, analysis, store, show, crew)
         show.section("")
         summary = summarise(study, parts, truth, runs)
+        summary["surveys"] = len(observed)
         summary["seconds"]["noise covariance"] = noise_seconds
         summary["seconds"]["in all"] = time.perf_counter() - begin
         store.write_text("summary.json", json.dumps(summary, indent=2) + "\n")
@@ -109,9 +118,9 @@ def run_study(
     return summary
 
 
-def _prepare_noise(scenario: Scenario, store: Store, methods: tuple[str, ...], show: Display) -> float:
+def _prepare_noise(scenario: Scenario, store: Store, methods: tuple[str, ...], surveys: int, show: Display) -> float:
     """Compute the noise covariance, which all surveys share, where an analysis is still to come; the seconds it took."""
-    last = f"survey_{scenario.surveys}/posterior"
+    last = f"survey_{surveys}/posterior"
     if all(method == "open_loop" or store.find(f"{method}/{last}") is not None for method in methods):
         return 0.0
     begin = time.perf_counter()

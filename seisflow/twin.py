@@ -136,9 +136,12 @@ class Scenario:
 
 
 def simulate_truth(
-    scenario: Scenario, recorder: Recorder, progress: Callable[[str, int, int], None] | None = None
+    scenario: Scenario,
+    recorder: Recorder,
+    progress: Callable[[str, int, int], None] | None = None,
+    surveys: int | None = None,
 ) -> tuple[list[Ensemble], list[Ensemble]]:
-    """True states and noisy data of every survey.
+    """True states and noisy data of every survey, or of the first few; data that are recorded already stay.
 
     Returns
     -------
@@ -149,9 +152,10 @@ def simulate_truth(
     state = scenario.dynamics.initial_state(1).replace(permeability=permeability)
     truth: list[Ensemble] = []
     observed: list[Ensemble] = []
+    surveys = scenario.surveys if surveys is None else surveys
     if progress:
-        progress("truth and data", 0, scenario.surveys)
-    for k in range(scenario.surveys):
+        progress("truth and data", 0, surveys)
+    for k in range(surveys):
         start, stop = scenario.interval(k)
 
         def advance(state: Ensemble = state, start: float = start, stop: float = stop) -> Stage:
@@ -170,5 +174,5 @@ def simulate_truth(
         truth.append(state)
         observed.append(recorder.stage(f"observed/survey_{k + 1}", observe).ensemble)
         if progress:
-            progress("truth and data", k + 1, scenario.surveys)
+            progress("truth and data", k + 1, surveys)
     return truth, observed

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seisflow.cli.console import errors, failing_clearly, say
+from seisflow.cli.console import errors, failing_clearly
 
 if TYPE_CHECKING:
     from seisflow.config import Study
@@ -37,6 +37,10 @@ def run(
     workers: Annotated[
         int | None, typer.Option(help="Processes for waves, threads for flow; default: all cores.")
     ] = None,
+    until_survey: Annotated[
+        int | None,
+        typer.Option(help="Stop behind this survey; the same command without it goes on.", show_default=False),
+    ] = None,
     scheduler: Annotated[
         str | None,
         typer.Option(help="dask.distributed scheduler whose workers compute the members, tcp://host:8786."),
@@ -48,7 +52,7 @@ def run(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more: every stage that is kept.")] = False,
 ) -> None:
     """Run a study; on a folder of an unfinished run of the same study, go on where it stopped."""
-    from seisflow.cli.summary import print_summary
+    from seisflow.cli.summary import say_where
     from seisflow.display import Display
     from seisflow.runner import run_study
 
@@ -56,9 +60,13 @@ def run(
         chosen = _load(study, seed, members)
         folder = out or Path("runs") / f"{chosen.name}-seed{chosen.seed}"
         with Display(errors, quiet, verbose) as display:
-            summary = run_study(chosen, folder, display=display, workers=workers, scheduler=scheduler, repair=repair)
-    if not quiet:
-        print_summary(summary)
-    say(f"report   {folder / 'index.html'}")
-    say(f"figures  {folder / 'figures'}")
-    say(f"arrays   {folder / 'stages.zarr'}")
+            summary = run_study(
+                chosen,
+                folder,
+                display=display,
+                workers=workers,
+                scheduler=scheduler,
+                repair=repair,
+                until_survey=until_survey,
+            )
+    say_where(summary, folder, quiet)

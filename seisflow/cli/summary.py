@@ -2,14 +2,15 @@ r"""The scores and the seconds of a run as two tables on the terminal."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from seisflow.cli.console import console
+from seisflow.cli.console import console, say
 from seisflow.plotting import LABELS
 
-__all__ = ["print_summary"]
+__all__ = ["print_summary", "say_where"]
 
 
 def print_summary(summary: dict[str, Any]) -> None:
@@ -44,3 +45,15 @@ def print_summary(summary: dict[str, Any]) -> None:
         cost.add_row(LABELS[name], *(f"{seconds[stage]:.1f}" for stage in stages))
     console.print(cost)
     console.print(f"seconds in all: {summary['seconds']['in all']:.0f}", highlight=False)
+
+
+def say_where(summary: dict[str, Any], folder: Path, quiet: bool) -> None:
+    """What came out of a run, where to look, and what comes next where surveys are left."""
+    if not quiet:
+        print_summary(summary)
+    say(f"report   {folder / 'index.html'}")
+    say(f"figures  {folder / 'figures'}")
+    say(f"arrays   {folder / 'stages.zarr'}")
+    done, surveys = summary["surveys"], len(summary["survey_days"])
+    if done < surveys:
+        say(f"next     survey {done + 1} of {surveys}: seisflow assimilate {folder} --survey {done + 1} --data FILE")

@@ -20,6 +20,9 @@ class SurveysTable(Table):
     """Days of the surveys since the start of the study, increasing."""
     modalities: Annotated[tuple[Modality, ...], Field(min_length=1)] = ("seismic", "wells")
     """What is measured at each survey."""
+    data: tuple[tuple[str, ...], ...] = ()
+    """Files of the field's data, one list a survey, relative to the study file: SEG-Y, NetCDF or zarr, as ``docs/data.md``
+    says; an empty list: to come, by ``seisflow assimilate``. Left empty as a whole: truth and data are made in silico."""
 
 
 class SeismicTable(Table):

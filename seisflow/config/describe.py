@@ -89,7 +89,7 @@ def _words(annotation: Any, bounds: dict[str, Any], plural: bool) -> str:
         return f"{', '.join(head)} or {last}" if head else last
     if origin is tuple:
         if arguments[-1] is Ellipsis:
-            text = f"a list of {_words(arguments[0], {}, plural=True)}"
+            text = f"{'lists' if plural else 'a list'} of {_words(arguments[0], {}, plural=True)}"
             return f"{text}, at least {bounds['min_length']}" if "min_length" in bounds else text
         return f"{_COUNTS.get(len(arguments), len(arguments))} {_words(arguments[0], {}, plural=True)}"
     if annotation is bool:

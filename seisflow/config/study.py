@@ -86,6 +86,12 @@ class Study(Table):
             raise InputError("surveys.days", days, "the first survey must come after day 0, the start of the study")
         if any(later <= earlier for earlier, later in pairwise(days)):
             raise InputError("surveys.days", days, "give the days of the surveys in increasing order")
+        if self.surveys.data and len(self.surveys.data) != len(days):
+            raise InputError(
+                "surveys.data",
+                self.surveys.data,
+                f"give one list of files for each of the {len(days)} surveys, or none",
+            )
         if days[0] <= self.injection.start_day:
             raise InputError(
                 "surveys.days",
@@ -186,7 +192,7 @@ class Study(Table):
 def load_study(file: str | Path) -> Study:
     """Read and check a study file.
 
-    A relative ``geology.section`` is taken relative to the study file.
+    A relative ``geology.section`` and the files in ``surveys.data`` are taken relative to the study file.
 
     Raises
     ------
@@ -203,4 +209,12 @@ def load_study(file: str | Path) -> Study:
     section = values.get("geology", {}).get("section") if isinstance(values.get("geology"), dict) else None
     if isinstance(section, str) and section != "compass_slice" and not Path(section).is_absolute():
         values["geology"]["section"] = str((path.parent / section).resolve())
+    surveys = values.get("surveys")
+    if isinstance(surveys, dict) and isinstance(surveys.get("data"), list):
+        surveys["data"] = [
+            [str((path.parent / file).resolve()) if isinstance(file, str) else file for file in files]
+            if isinstance(files, list)
+            else files
+            for files in surveys["data"]
+        ]
     return Study.from_dict(values)

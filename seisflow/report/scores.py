@@ -16,14 +16,14 @@ Scores = dict[str, list[dict[str, float]]]
 def scores_of(run: RunFolder) -> Scores:
     """Method → one table of scores a survey, as far as the method got; empty where no truth is known.
 
-    A finished run has them in its summary. For an unfinished one they are computed, which needs the study's velocity
+    A summary that is up to date has them. For an unfinished run they are computed, which needs the study's velocity
     section; where that is no longer there, there are no scores.
     """
     known = run.summary.get("scores")
-    if run.finished and known:
-        return dict(known)
     if run.truth(0) is None:
         return {}
+    if known and {method: len(steps) for method, steps in known.items()} == run.done:
+        return dict(known)
     found: Scores = {}
     try:
         with build(run.study, workers=1) as parts:
