@@ -43,5 +43,5 @@ def test_that_keys_and_version_print_what_they_say():
 
 def test_that_the_commands_are_there():
     text = cli("--help").output
-    for command in ("init", "validate", "run", "doctor", "keys", "version"):
+    for command in ("init", "validate", "run", "assimilate", "report", "export", "doctor", "keys", "version"):
         assert command in text

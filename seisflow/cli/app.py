@@ -7,6 +7,7 @@ import typer
 import seisflow
 from seisflow.cli.about import doctor, keys, version
 from seisflow.cli.assimilate import assimilate
+from seisflow.cli.export import export
 from seisflow.cli.init import init
 from seisflow.cli.report import report
 from seisflow.cli.run import run
@@ -21,5 +22,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help=seisflow.__doc__,
 )
-for command in (init, validate, run, assimilate, report, doctor, keys, version):
+for command in (init, validate, run, assimilate, report, export, doctor, keys, version):
     app.command()(command)
