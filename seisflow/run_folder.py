@@ -11,12 +11,14 @@ import fcntl
 import json
 import os
 import socket
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from seisflow.config import Study, load_study
+from seisflow.data import load_section
 from seisflow.errors import InputError
 from seisflow.layout import study_layout
 from seisflow.scoring import versions
@@ -41,7 +43,8 @@ def open_run(study: Study, folder: Path, repair: bool = False) -> Store:
     Raises
     ------
     InputError
-        When it holds another study (the message lists the keys that differ), or cannot be written to.
+        When it holds another study (the message lists the keys that differ) or the section has changed, or it cannot be
+        written to.
     """
     existing = folder / "study.toml"
     if existing.exists():
@@ -66,13 +69,27 @@ def open_run(study: Study, folder: Path, repair: bool = False) -> Store:
     return store
 
 
+def _section_checksum(study: Study) -> int:
+    """Of the section's numbers: its file may be moved, but not changed."""
+    section = load_section(study.geology.section)
+    return zlib.crc32(section.density.tobytes(), zlib.crc32(section.velocity.tobytes()))
+
+
 def _sign(store: Store, study: Study) -> None:
-    """Put this session's versions down, where they are new."""
+    """Put the section's checksum and this session's versions down, where they are new."""
     path = store.folder / "run.json"
     try:
         record: dict[str, Any] = json.loads(path.read_text())
     except (OSError, ValueError):
         record = {"seed": study.seed, "members": study.ensemble.members, "versions": []}
+    section = _section_checksum(study)
+    if record.setdefault("section_checksum", section) != section:
+        raise InputError(
+            "geology.section",
+            study.geology.section,
+            f"its numbers are not those that the run in {store.folder} began with; bring the file back, or choose another "
+            "run folder",
+        )
     if not record["versions"] or record["versions"][-1] != versions():
         record["versions"].append(versions())
         store.write_text("run.json", json.dumps(record, indent=2) + "\n")
@@ -107,8 +124,8 @@ def locked(folder: Path) -> Iterator[None]:
     InputError
         When another process does, by its number; or the folder holds other files, or cannot be written to.
     """
-    others = [p.name for p in folder.iterdir() if p.name != "run.lock"] if folder.is_dir() else []
-    if others and "study.toml" not in others and set(others) != {"stages.zarr"}:
+    names = {path.name for path in folder.iterdir() if path.suffix != ".half"} if folder.is_dir() else set()
+    if not names <= {"run.lock", "stages.zarr"} and "study.toml" not in names:  # killed before it could write more
         raise InputError("out", str(folder), "the folder is not empty and holds no run; choose another")
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ import pytest
 
 from seisflow.config import Study
 from seisflow.errors import InputError
-from seisflow.run_folder import locked
+from seisflow.run_folder import locked, open_run
 from seisflow.runner import run_study
 from seisflow.store import Store
 from tests.test_run import arrays
@@ -163,7 +163,7 @@ def test_that_a_second_run_in_the_same_folder_is_refused_by_the_number_of_the_fi
     holder = """
 import sys, time
 from pathlib import Path
-from seisflow.run_folder import locked
+from seisflow.run_folder import locked, open_run
 with locked(Path(sys.argv[1])):
     print("here", flush=True)
     time.sleep(60)
@@ -204,3 +204,26 @@ def test_that_every_key_that_differs_is_told_when_another_study_is_in_the_folder
     assert all(
         part in said for part in ("seed was 5, now 7", "ensemble.members was 6, now 8", "injection.rate_m3_per_s")
     )
+
+
+def test_that_a_section_whose_numbers_changed_is_refused_and_one_that_moved_is_not(tmp_path):
+    velocity = np.full((600, 400), 2500.0)
+    velocity[:, 200:] = 4000.0
+    study = Study.from_dict(WEE)
+
+    def using(name: str, **arrays: np.ndarray) -> Study:
+        np.savez(tmp_path / name, spacing=[6.0, 6.0], **arrays)
+        return study.changed(geology={"section": str(tmp_path / name)})
+
+    begun = using("a.npz", velocity=velocity, density=np.full_like(velocity, 2.2))
+    open_run(begun, tmp_path / "run")
+    open_run(using("b.npz", velocity=velocity, density=np.full_like(velocity, 2.2)), tmp_path / "run")
+    with pytest.raises(InputError, match=r"geology\.section.*its numbers are not those that the run"):
+        open_run(using("a.npz", velocity=velocity + 1, density=np.full_like(velocity, 2.2)), tmp_path / "run")
+
+
+def test_that_a_run_killed_while_it_wrote_its_first_file_goes_on(tmp_path):
+    (tmp_path / "run" / "stages.zarr").mkdir(parents=True)
+    (tmp_path / "run" / ".study.toml.123.half").write_text("seed =")
+    with locked(tmp_path / "run"):
+        open_run(Study.from_dict(WEE), tmp_path / "run")
