@@ -51,8 +51,8 @@ MODALITIES = {"none": (), "seismic": ("seismic",), "wells": ("wells",), "both": 
 
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "open_loop": ("open_loop", {}),
-    "enkf": ("enkf", {}),
-    "localized_enkf": ("localized_enkf", {}),
+    "enkf": ("enkf", {"inflation": 8.0}),
+    "localized_enkf": ("localized_enkf", {"radius_m": (50.0, 25.0), "inflation": 1.5}),
     "particle_filter": ("particle_filter", {}),
     "flow": ("flow", {"update": "joint"}),
     "flow_reference": ("flow", {"update": "reference"}),
