@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--members", nargs="+", type=int, default=[100, 300, 1000])
     parser.add_argument("--cycles", type=int, default=400)
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
-    parser.add_argument("--only", default="", help="rows whose name holds this")
+    parser.add_argument("--rows", nargs="+", default=[""], help="rows whose name holds one of these")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print("| model | members | method | RMSE | each seed | spread | CRPS | CPU s a cycle |")
@@ -91,7 +91,7 @@ def main() -> None:
         twins = {seed: experiment.simulate(seed) for seed in arguments.seeds}
         for members in arguments.members:
             for name in [row.name for row in rows(model, members, experiment.dynamics.size)]:
-                if arguments.only not in name:
+                if not any(part in name for part in arguments.rows):
                     continue
                 begin, runs = time.process_time(), []
                 for seed in arguments.seeds:
