@@ -86,7 +86,7 @@ class DenkfTable(Table):
 class LetkfTable(Table):
     """Local ensemble transform Kalman filter: image and log samples act around their place."""
 
-    radius_m: tuple[Positive, Positive] = (300.0, 150.0)
+    radius_m: tuple[Positive, Positive] = (100.0, 50.0)
     """Distance in x and in z at which the taper of the data is about exp(−½)."""
     inflation: Inflation = 1.0
     """Factor on the analysis anomalies."""
@@ -95,7 +95,7 @@ class LetkfTable(Table):
 class LocalizedEnkfTable(Table):
     """Stochastic ensemble Kalman filter with tapered covariances."""
 
-    radius_m: tuple[Positive, Positive] = (300.0, 150.0)
+    radius_m: tuple[Positive, Positive] = (50.0, 25.0)
     """Distance in x and in z at which the taper of the covariances is about exp(−½)."""
     inflation: Inflation = 1.0
     """Factor on the analysis anomalies."""
