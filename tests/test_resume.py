@@ -137,7 +137,7 @@ def finished_wee(tmp_path_factory):
 
 
 def test_that_a_run_killed_in_three_stages_ends_as_if_nothing_had_happened(finished_wee, tmp_path, rng):
-    kills = [("first/survey_1/forecast", 0.8, True), ("enkf/survey_2/forecast", 0.5, False), (END, rng.random(), True)]
+    kills = [("first/survey_1/forecast", 0.8, True), ("enkf/survey_2/posterior", 0.5, False), (END, rng.random(), True)]
     told = kill_and_compare(Study.from_dict(WEE), finished_wee, tmp_path, kills)
     assert "finished" not in told
 
