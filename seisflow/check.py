@@ -1,7 +1,7 @@
 r"""How large a study is, and about how long it takes: ``seisflow validate``.
 
 Everything that can be built without starting an engine is built, so a study that passes has parts that fit together. Counts
-are exact. Bytes on disk are those of the arrays before compression. Seconds are an estimate,
+are exact. Bytes on disk are those of the arrays; networks and the report come on top. Seconds are an estimate,
 
     flow       member intervals × cells × time steps × rate,      spread over the workers
     waves      images × experiments × wave runs × nodes × time steps × rate,      spread over the workers
@@ -283,7 +283,7 @@ def check_study(study: Study, workers: int | None = None, measured: bool = False
         facts["images"] = (
             f"{found.images} and {found.noise_images} of noise: {found.images * found.experiments} {kind} in all"
         )
-    facts["disk, at most"] = f"{_bytes(found.disk)} before compression"
+    facts["disk"] = f"{_bytes(found.disk)} of arrays"
     facts["memory"] = f"{_bytes(found.stage_memory)} for the arrays of one stage" + (
         f", {_bytes(found.wave_memory)} for wavefields in each of {min(workers, found.members)} processes"
         if seismic is not None

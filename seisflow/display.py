@@ -3,16 +3,20 @@ r"""Progress of a run: bars with the time left on a terminal, plain lines with a
     terminal      one bar for every kind of work; what is finished stays above the bars as a line when ``verbose``
     file, batch   one line when something ends, and one every minute while it lasts, with the time left
     quiet         nothing but warnings and errors
+    log           the lines, whatever the terminal shows, added to a file as well
 
 Messages of the package's own logger (``logging.getLogger("seisflow")``) go the same way while a display is open: warnings
-always, information when ``verbose``.
+always, information when ``verbose``; so do Python's warnings.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+import warnings
+from pathlib import Path
 from types import TracebackType
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -37,12 +41,13 @@ class _Lines(logging.Handler):
     """Log records as lines of a display."""
 
     def __init__(self, display: Display) -> None:
-        super().__init__(logging.INFO if display.verbose else logging.WARNING)
+        super().__init__(logging.INFO if display.verbose or display.log is not None else logging.WARNING)
         self.display = display
 
     def emit(self, record: logging.LogRecord) -> None:
         level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-        self.display.line(level + record.getMessage(), always=record.levelno >= logging.WARNING)
+        grave = record.levelno >= logging.WARNING
+        self.display.line(level + record.getMessage(), always=grave, shown=grave or self.display.verbose)
 
 
 class Display:
@@ -56,13 +61,28 @@ class Display:
         Show warnings and errors only.
     verbose
         Show information as well, such as every stage that is kept.
+    log
+        A file to which all lines are added, information included.
+
+    Raises
+    ------
+    InputError
+        For both quiet and verbose, or a log file that cannot be written to.
     """
 
-    def __init__(self, console: Console | None = None, quiet: bool = False, verbose: bool = False) -> None:
+    def __init__(
+        self,
+        console: Console | None = None,
+        quiet: bool = False,
+        verbose: bool = False,
+        log: Path | None = None,
+    ) -> None:
         if quiet and verbose:
             raise InputError("verbose", True, "choose either quiet or verbose")
         self.console = console or Console(stderr=True)
-        self.quiet, self.verbose = quiet, verbose
+        self.quiet, self.verbose, self.log = quiet, verbose, log
+        self._file: TextIO | None = None
+        self._usual: Any = None
         self._prefix = ""
         self._tasks: dict[str, TaskID] = {}
         self._began: dict[str, float] = {}
@@ -83,6 +103,12 @@ class Display:
             )
 
     def __enter__(self) -> Display:
+        if self.log is not None:
+            try:
+                self._file = self.log.open("a", encoding="utf-8", buffering=1)  # line by line: a killed run loses none
+            except OSError as error:
+                raise InputError("log", str(self.log), f"it cannot be written to ({error.strerror})") from error
+        self._usual, warnings.showwarning = warnings.showwarning, self._warning
         logger = logging.getLogger("seisflow")
         self._level = logger.level
         logger.setLevel(self._handler.level)
@@ -99,36 +125,56 @@ class Display:
         logger = logging.getLogger("seisflow")
         logger.removeHandler(self._handler)
         logger.setLevel(self._level)
+        warnings.showwarning = self._usual
+        if error is not None:
+            self._note(f"ended by {type(error).__name__}: {error}")
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _warning(self, message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        self.line(f"warning: {message}", always=True)
+
+    def _note(self, text: str) -> None:
+        """One line to the log file."""
+        if self._file is not None:
+            self._file.write(f"{_clock()}  {text}\n")
 
     def section(self, name: str) -> None:
         """Name what follows (the method that runs)."""
         self._prefix = name
 
-    def line(self, text: str, always: bool = False) -> None:
-        """One line, with the time of day where there is no terminal; nothing when quiet, unless ``always``."""
-        if self.quiet and not always:
+    def line(self, text: str, always: bool = False, shown: bool = True) -> None:
+        """One line, with the time of day where there is no terminal; nothing when quiet, unless ``always``.
+
+        The log file has it in any case.
+        """
+        self._note(text)
+        if not shown or (self.quiet and not always):
             return
         if not self.console.is_terminal:
-            text = f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}"
+            text = f"{_clock()}  {text}"
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        if self.quiet:
-            return
         label, now = (f"{self._prefix}: {what}" if self._prefix else what), time.perf_counter()
         began = self._began.setdefault(label, now)
         if self._bars is not None:
             if label not in self._tasks:
                 self._tasks[label] = self._bars.add_task(label, total=total)
             self._bars.update(self._tasks[label], completed=done, total=total)
-        elif done < total and now - self._spoke.setdefault(label, now) >= HEARTBEAT:
+        if done < total and now - self._spoke.setdefault(label, now) >= HEARTBEAT:
             self._spoke[label] = now
             left = f", about {_spoken((now - began) * (total - done) / done)} left" if done else ""
-            self.line(f"{label}: {done} of {total}{left}")
+            self.line(f"{label}: {done} of {total}{left}", shown=self._bars is None)
         if done == total and label not in self._ended:
             self._ended.add(label)
-            if self._bars is None or self.verbose:
-                self.line(f"{label}: {total} done in {_spoken(now - began)}")
+            text = f"{label}: {total} done in {_spoken(now - began)}"
+            self.line(text, shown=self._bars is None or self.verbose)
+
+
+def _clock() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _spoken(seconds: float) -> str:

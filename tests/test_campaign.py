@@ -1,5 +1,8 @@
 """A run whose data come in as files, survey by survey: the same posteriors as in silico."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -42,17 +45,11 @@ def files(finished_tiny, tmp_path_factory):
 
 def logs_only(group, folder):
     """A copy of an observed stage without its image."""
-    import shutil
-
     shutil.copytree(group, folder)
     shutil.rmtree(folder / "image")
-    for stray in folder.glob("zarr.json"):
-        text = stray.read_text()
-        import json
-
-        about = json.loads(text)
-        about.pop("consolidated_metadata", None)
-        stray.write_text(json.dumps(about))
+    about = json.loads((folder / "zarr.json").read_text())
+    about.pop("consolidated_metadata", None)
+    (folder / "zarr.json").write_text(json.dumps(about))
     return folder
 
 
@@ -80,13 +77,13 @@ def test_that_records_from_files_give_the_posterior_of_the_run_that_made_them(fi
     ours, theirs = Store(out, readonly=True), Store(finished_tiny[0], readonly=True)
     for k in (1, 2):
         given, made = (s.find(f"observed/survey_{k}").ensemble for s in (ours, theirs))
-        # Records are float32 and so is the difference to the baseline, of which CO2 changes little: 24 bits of the largest
-        # amplitude against a noise of 28 dB below the mean; the image is in units of that noise.
-        np.testing.assert_allclose(given["image"], made["image"], atol=2e-3)
+        # Files hold float32. Its rounding of the records, beside which the change by CO2 is small, comes to 2e-4 in units of
+        # the image's noise; five times that here, and in the posterior (seen: 5e-5 in saturation, 60 Pa).
+        np.testing.assert_allclose(given["image"], made["image"], atol=1e-3)
         np.testing.assert_array_equal(given["well_saturation"], made["well_saturation"])
-        for name, scale in (("saturation", 1.0), ("pressure", 1e6)):
+        for name, near in (("saturation", 2.5e-4), ("pressure", 300.0)):
             a, b = (s.find(f"enkf/survey_{k}/posterior").ensemble[name] for s in (ours, theirs))
-            np.testing.assert_allclose(a, b, atol=2e-3 * scale)
+            np.testing.assert_allclose(a, b, atol=near)
     assert ours.find("truth/survey_1") is None
     assert len(ours.find("observed/survey_2").attributes["sha256"]) == 2
     page = (out / "index.html").read_text()

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import warnings
 
 import pytest
 from rich.console import Console
@@ -75,3 +76,35 @@ def test_that_only_verbose_says_details_and_only_while_the_display_is_open(verbo
 def test_that_quiet_and_verbose_contradict_each_other():
     with pytest.raises(InputError, match="either quiet or verbose"):
         Display(quiet=True, verbose=True)
+
+
+def test_that_a_log_file_gets_all_lines_whatever_the_terminal_shows(tmp_path):
+    log = tmp_path / "run.log"
+    log.write_text("an earlier session\n")
+    _, display = spoken(terminal=True, log=log)
+
+    def session():
+        with display:
+            display("waves", 0, 2)
+            display("waves", 2, 2)
+            logging.getLogger("seisflow.store").info("kept flow/survey_1/posterior")
+            raise RuntimeError("no more power")
+
+    with pytest.raises(RuntimeError):
+        session()
+    lines = log.read_text().splitlines()
+    assert lines[0] == "an earlier session"
+    for line, part in zip(
+        lines[1:], ("waves: 2 done in", "kept flow", "ended by RuntimeError: no more power"), strict=True
+    ):
+        assert part in line
+    with pytest.raises(InputError, match="cannot be written to"), Display(log=tmp_path / "none" / "x.log"):
+        pass
+
+
+def test_that_pythons_warnings_are_lines_too():
+    stream, display = spoken(quiet=True)
+    with display:
+        warnings.warn("the deepest part will not be imaged", UserWarning, stacklevel=1)
+    assert stream.getvalue().splitlines()[0].endswith("warning: the deepest part will not be imaged")
+    assert len(stream.getvalue().splitlines()) == 1

@@ -24,6 +24,7 @@ def assimilate(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only errors and where to look.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more: every stage that is kept.")] = False,
+    log: Annotated[Path | None, typer.Option(help="File to add plain lines to as well.", show_default=False)] = None,
 ) -> None:
     """Go on with a run by one survey whose data come from files; they are compared with the survey first."""
     from seisflow.cli.summary import say_where
@@ -37,7 +38,7 @@ def assimilate(
             raise InputError(
                 "run", str(run), "the folder holds no run; `seisflow run STUDY --until-survey K` begins one"
             )
-        with Display(errors, quiet, verbose) as display:
+        with Display(errors, quiet, verbose, log) as display:
             summary = run_study(
                 load_study(run / "study.toml"),
                 run,

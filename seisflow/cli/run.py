@@ -50,6 +50,7 @@ def run(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only errors and where to look.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more: every stage that is kept.")] = False,
+    log: Annotated[Path | None, typer.Option(help="File to add plain lines to as well.", show_default=False)] = None,
 ) -> None:
     """Run a study; on a folder of an unfinished run of the same study, go on where it stopped."""
     from seisflow.cli.summary import say_where
@@ -59,7 +60,7 @@ def run(
     with failing_clearly():
         chosen = _load(study, seed, members)
         folder = out or Path("runs") / f"{chosen.name}-seed{chosen.seed}"
-        with Display(errors, quiet, verbose) as display:
+        with Display(errors, quiet, verbose, log) as display:
             summary = run_study(
                 chosen,
                 folder,
