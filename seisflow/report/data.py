@@ -56,18 +56,18 @@ class Data:
             observed = self.run.observed(k)
             if observed is None or "image" not in observed:
                 continue
-            yield Block(f"image/observed/{k + 1}", shown(observed["image"][0].astype(float)), 16)
+            yield Block.of(f"image/observed/{k + 1}", shown(observed["image"][0].astype(float)), 16)
             for method in self.informed():
                 predicted = self.run.ensemble(method, k, "predicted")
                 if predicted is not None:
                     images = predicted["image"]
                     some = self.fields.shown_members[:: max(1, len(self.fields.shown_members) // 8)]
-                    yield Block(f"image/{method}/{k + 1}/mean", shown(images.mean(axis=0, dtype=float)), 16)
-                    yield Block(f"image/{method}/{k + 1}/members", shown(images[some].astype(float)), 8)
+                    yield Block.of(f"image/{method}/{k + 1}/mean", shown(images.mean(axis=0, dtype=float)), 16)
+                    yield Block.of(f"image/{method}/{k + 1}/members", shown(images[some].astype(float)), 8)
 
     def image_scale(self, blocks: list[Block]) -> tuple[float, float]:
         """Half the range of the images' symmetric colour scale, and the share of observed amplitudes inside it."""
-        observed = [np.abs(b.values).ravel() for b in blocks if b.name.startswith("image/observed/")]
+        observed = [np.abs(b.restored()).ravel() for b in blocks if b.name.startswith("image/observed/")]
         if not observed:
             return 1.0, 1.0
         sizes = np.concatenate(observed)

@@ -78,7 +78,7 @@ class Fields:
             for k in range(self.run.surveys):
                 truth = self.run.truth(k)
                 if truth is not None:
-                    yield Block(f"{name}/truth/{k + 1}", self._shown(self.quantity(name, truth)[0]), 16)
+                    yield Block.of(f"{name}/truth/{k + 1}", self._shown(self.quantity(name, truth)[0]), 16)
             for method, done in self.run.done.items():
                 for k in range(done):
                     yield from self._step(name, method, k)
@@ -88,12 +88,12 @@ class Fields:
         posterior = self.run.ensemble(method, k, "posterior")
         assert posterior is not None
         values = self.quantity(name, posterior)
-        yield Block(f"{place}/mean", self._shown(values.mean(axis=0)), 16)
-        yield Block(f"{place}/deviation", self._shown(values.std(axis=0, ddof=1)), 16)
-        yield Block(f"{place}/members", self._shown(values[self.shown_members]), 8)
+        yield Block.of(f"{place}/mean", self._shown(values.mean(axis=0)), 16)
+        yield Block.of(f"{place}/deviation", self._shown(values.std(axis=0, ddof=1)), 16)
+        yield Block.of(f"{place}/members", self._shown(values[self.shown_members]), 8)
         forecast = self.run.ensemble(method, k, "forecast")
         if forecast is not None:
-            yield Block(f"{place}/forecast", self._shown(self.quantity(name, forecast).mean(axis=0)), 16)
+            yield Block.of(f"{place}/forecast", self._shown(self.quantity(name, forecast).mean(axis=0)), 16)
 
     def scales(self, blocks: list[Block]) -> dict[str, Any]:
         """Colour scales of every quantity, common to all surveys, methods and panels.
@@ -124,7 +124,7 @@ class Fields:
         for key, block in own.items():
             truth = own.get(f"{name}/truth/{key.split('/')[2]}")
             if key.endswith("/mean") and truth is not None:
-                yield float(np.abs(block.values - truth.values).max())
+                yield float(np.abs(block.restored() - truth.restored()).max())
 
     def window(self) -> tuple[float, float]:
         """Depths that hold all CO2 of truth and forecasts with a margin, so that a thin plume is not lost [m]."""

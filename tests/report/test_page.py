@@ -219,7 +219,7 @@ def test_that_large_sections_and_ensembles_are_thinned_and_the_page_says_so(tmp_
 @pytest.mark.parametrize("bits", [8, 16])
 def test_that_a_block_is_within_half_a_level_of_its_array(bits, rng):
     values = rng.standard_normal((3, 4, 5))
-    block = Block("a", values, bits)
+    block = Block.of("a", values, bits)
     half = 0.5 * (values.max() - values.min()) / (2**bits - 1)
     assert np.abs(block.restored() - values).max() <= half * (1 + 1e-9)  # rounding of the check itself
-    assert Block("b", np.zeros((2, 2)), bits).restored().max() == 0
+    assert Block.of("b", np.zeros((2, 2)), bits).restored().max() == 0
