@@ -16,7 +16,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from seisflow.errors import InputError
-from seisflow.executors import Shipment, Spread, forget_scenarios
+from seisflow.executors import LOST, Shipment, Spread, forget_scenarios, lost
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -58,6 +58,10 @@ def cluster(scheduler: str) -> Iterator[Spread]:
         )
         try:
             yield crew
+        except Exception as error:
+            if type(error).__name__ in LOST:  # outside a stage of members: the noise bank, the truth's data
+                raise lost(error) from error
+            raise
         finally:
             with contextlib.suppress(Exception):  # workers that are gone keep nothing
                 client.run(forget_scenarios)

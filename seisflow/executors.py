@@ -43,8 +43,8 @@ MEMBERS_PER_WORKER = 24
 BLOCKS_PER_WORKER = 4
 """Blocks of a stage for each worker of an executor."""
 POLL_SECONDS = 0.5
-LOST = ("CommClosedError", "FutureCancelledError", "FuturesCancelledError")
-"""What ``dask.distributed`` raises where the scheduler is gone."""
+LOST = ("KilledWorker", "CommClosedError", "FutureCancelledError", "FuturesCancelledError")
+"""What ``dask.distributed`` raises where workers die again and again, or the scheduler is gone."""
 
 
 class Crew(ABC):
@@ -190,7 +190,7 @@ class Spread(Crew):
         try:
             future = self.executor.submit(perform_elsewhere, shipment, task)
         except (BrokenExecutor, RuntimeError) as error:
-            raise _lost(error) from error
+            raise lost(error) from error
         running[future] = task
         return future
 
@@ -208,7 +208,7 @@ class Spread(Crew):
                 reason = "the workers that computed it were ended one after the other (perhaps for lack of memory)"
                 return Result({}, {}, {task.members[0]: reason}) if alone else None
             if isinstance(error, BrokenExecutor | CancelledError) or type(error).__name__ in LOST:
-                raise _lost(error) from error
+                raise lost(error) from error
             raise
 
 
@@ -216,7 +216,8 @@ def _went_wrong(future: Future[Result]) -> bool:
     return future.cancelled() or future.exception() is not None
 
 
-def _lost(error: Exception) -> SimulationError:
+def lost(error: Exception) -> SimulationError:
+    """What is told of an executor that is gone."""
     return SimulationError(
         f"the executor was lost while it computed members ({type(error).__name__}: {error}). "
         "What came in before is kept: start it anew, and give the same command again."

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -365,6 +368,38 @@ def test_that_workers_of_another_version_are_refused(cluster, monkeypatch):
         module.cluster(cluster.scheduler_address),
     ):
         pass
+
+
+@pytest.mark.slow
+def test_that_a_lost_scheduler_ends_the_run_with_one_error_and_keeps_what_came_in(expected, tmp_path):
+    pytest.importorskip("distributed")
+    from seisflow.cluster import cluster as connect
+
+    file, quiet = tmp_path / "scheduler.json", {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    options = ["--scheduler-file", str(file), "--no-dashboard"]
+    scheduler = subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", *options], **quiet
+    )
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_worker", *options, "--nthreads", "1"], **quiet
+    )
+    try:
+        while not file.exists():
+            time.sleep(0.1)
+        address = json.loads(file.read_text())["address"]
+
+        def end(what: str, done: int, total: int) -> None:
+            if "flow, survey 2" in what and done >= 4:
+                scheduler.kill()
+
+        scenario = toy(MEMBERS, seconds=0.2)
+        with pytest.raises(SimulationError, match="the executor was lost"), connect(address) as crew:
+            whole(scenario, Store(tmp_path / "run"), crew, progress=end)
+        assert len(Store(tmp_path / "run").draft("enkf/survey_2/forecast", MEMBERS).done) >= 4
+        same(expected, whole(scenario, Store(tmp_path / "run")))
+    finally:
+        scheduler.kill()
+        worker.terminate()
 
 
 # -- the real parts --------------------------------------------------------------------------------------------------
