@@ -138,14 +138,20 @@
     return [left + (cell[0] + 0.5) * hx, top + (cell[1] + 0.5) * hz];
   }
 
+  // The cell that is read: a box around it, and faint lines to the axes.
   function cross(pen, at) {
-    const [x, z] = place(state.cell);
-    for (const [style, width] of [["#fff", 3], ["#111", 1]]) {
-      pen.strokeStyle = style; pen.lineWidth = width;
-      pen.beginPath();
-      pen.moveTo(at.x(x), MARGIN.top); pen.lineTo(at.x(x), MARGIN.top + at.down);
-      pen.moveTo(MARGIN.left, at.z(z)); pen.lineTo(MARGIN.left + at.across, at.z(z));
-      pen.stroke();
+    const [x, z] = place(state.cell), [hx, hz] = run.grid.spacing;
+    const box = [at.x(x - hx / 2), at.z(z - hz / 2), at.x(x + hx / 2), at.z(z + hz / 2)];
+    pen.setLineDash([]); pen.strokeStyle = "rgba(17, 17, 17, 0.45)"; pen.lineWidth = 1;
+    pen.beginPath();
+    for (const [x1, z1, x2, z2] of [[at.x(x), MARGIN.top, at.x(x), box[1] - 3], [at.x(x), box[3] + 3, at.x(x), MARGIN.top + at.down],
+                                    [MARGIN.left, at.z(z), box[0] - 3, at.z(z)], [box[2] + 3, at.z(z), MARGIN.left + at.across, at.z(z)]]) {
+      pen.moveTo(x1, z1); pen.lineTo(x2, z2);
+    }
+    pen.stroke();
+    for (const [style, grow] of [["#fff", 2], ["#111", 1]]) {
+      pen.strokeStyle = style;
+      pen.strokeRect(box[0] - grow, box[1] - grow, box[2] - box[0] + 2 * grow, box[3] - box[1] + 2 * grow);
     }
   }
 
