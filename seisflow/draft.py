@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seisflow.trouble import explained
 from seisflow.zarr_files import MemberFile, write_file
 
 __all__ = ["Draft", "Entry", "MemoryDraft", "StoredDraft", "Target", "describe"]
@@ -126,12 +127,15 @@ class Target:
         The first words of the journal: tells this draft from another one of the same name on another machine.
     members
         M.
+    label
+        What messages call the stage.
     """
 
     folder: str
     journal: str
     token: str
     members: int
+    label: str
 
     def reachable(self) -> bool:
         """Whether this process sees the draft."""
@@ -142,11 +146,18 @@ class Target:
             return False
 
     def write(self, members: Sequence[int], fields: Mapping[str, NDArray]) -> None:
-        """Write rows of every field; they count once the keeper of the journal takes them."""
-        for name, rows in fields.items():
-            file = MemberFile(Path(self.folder) / name, (self.members, *rows.shape[1:]), rows.dtype)
-            file.allocate()
-            file.write(members, rows)
+        """Write rows of every field; they count once the keeper of the journal takes them.
+
+        Raises
+        ------
+        StorageError
+            The disk does not take them.
+        """
+        with explained(self.label, Path(self.folder)):
+            for name, rows in fields.items():
+                file = MemberFile(Path(self.folder) / name, (self.members, *rows.shape[1:]), rows.dtype)
+                file.allocate()
+                file.write(members, rows)
 
 
 class StoredDraft(Draft):
@@ -158,22 +169,25 @@ class StoredDraft(Draft):
         ``RUN/drafts/<stage>``; the journal lies beside it.
     members
         M.
+    label
+        What messages call the stage.
     journaled
         Whether members count one by one. Otherwise what is there is thrown away, and a killed run leaves nothing.
 
     Raises
     ------
-    OSError
-        From every method: the folder cannot be read or written, or the disk is full.
+    StorageError
+        From every method: the folder cannot be written to, or the disk is full.
     """
 
-    def __init__(self, folder: Path, members: int, journaled: bool = True) -> None:
+    def __init__(self, folder: Path, members: int, label: str = "the draft", *, journaled: bool = True) -> None:
         super().__init__(members)
-        self.folder, self.journaled = folder, journaled
+        self.folder, self.label, self.journaled = folder, label, journaled
         self.journal = folder.with_name(folder.name + ".journal")
         self._token = ""
         self._files: dict[str, MemberFile] = {}
-        self._resume()
+        with explained(label, folder):
+            self._resume()
 
     def _resume(self) -> None:
         """Take over what the journal vouches for, or begin anew."""
@@ -201,7 +215,8 @@ class StoredDraft(Draft):
 
     def forget(self, members: Iterable[int]) -> None:
         super().forget(members)
-        self._rewrite()
+        with explained(self.label, self.folder):
+            self._rewrite()
 
     def _rewrite(self) -> None:
         """The journal anew: without a line that was cut off."""
@@ -224,20 +239,22 @@ class StoredDraft(Draft):
                 self._files[name] = file
 
     def target(self) -> Target:
-        return Target(str(self.folder.absolute()), str(self.journal.absolute()), self._token, self.members)
+        return Target(str(self.folder.absolute()), str(self.journal.absolute()), self._token, self.members, self.label)
 
     def write(self, members: Sequence[int], fields: Mapping[str, NDArray], **notes: Any) -> None:
-        self._know(describe(fields))
-        for name, rows in fields.items():
-            self._files[name].write(members, rows)
-        self._enter(members, notes)
+        with explained(self.label, self.folder):
+            self._know(describe(fields))
+            for name, rows in fields.items():
+                self._files[name].write(members, rows)
+            self._enter(members, notes)
 
     def take(self, members: Sequence[int], description: Description, **notes: Any) -> bool:
-        self._know(description)
-        if any(self._files[name].faults(members) for name in description):
-            return False
-        self._enter(members, notes)
-        return True
+        with explained(self.label, self.folder):
+            self._know(description)
+            if any(self._files[name].faults(members) for name in description):
+                return False
+            self._enter(members, notes)
+            return True
 
     def _enter(self, members: Sequence[int], notes: Mapping[str, Any]) -> None:
         entry = Entry(tuple(int(m) for m in members), {**notes, "seconds": self._lap()})

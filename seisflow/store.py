@@ -189,12 +189,12 @@ class Store(Recorder):
     # -- writing ----------------------------------------------------------------------------------------------------
 
     def draft(self, name: str, members: int) -> StoredDraft:
-        with explained(f"stage {name!r}", self.root / name):
-            return StoredDraft(self.folder / "drafts" / name, members)
+        return StoredDraft(self.folder / "drafts" / name, members, f"stage {name!r}")
 
     def keep(self, name: str, stage: Stage) -> Stage:
         with explained(f"stage {name!r}", self.root / name):
-            draft = StoredDraft(self.folder / "drafts" / name, stage.ensemble.size, journaled=False)
+            label = f"stage {name!r}"
+            draft = StoredDraft(self.folder / "drafts" / name, stage.ensemble.size, label, journaled=False)
             draft.write(range(stage.ensemble.size), stage.ensemble.fields)
             return self._commit(name, draft, stage.ensemble.time, stage.attributes, stage.weights)
 

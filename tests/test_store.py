@@ -1,5 +1,6 @@
 """Stages on a disk: what comes back, what is refused, and what happens when the disk does not do its part."""
 
+import contextlib
 import json
 import os
 import resource
@@ -258,6 +259,48 @@ def test_that_a_full_disk_gives_one_error_and_the_run_goes_on_when_there_is_spac
     np.testing.assert_array_equal(
         Store(small_disk / "run").find("second").ensemble["saturation"], big.ensemble["saturation"]
     )
+
+
+def filled(store: Store, rows: np.ndarray, begun: list[int], before=None) -> Stage:
+    """A stage that is filled three members at a time; ``before`` is called before each."""
+
+    def compute(draft):
+        for first in range(0, len(rows), 3):
+            members = [m for m in range(first, min(first + 3, len(rows))) if m not in draft.done]
+            if members:
+                if before is not None:
+                    before(first)
+                begun.append(first)
+                draft.write(members, {"x": rows[members]})
+        return {}
+
+    return store.fill("filled", len(rows), 1.0, compute)
+
+
+def test_that_a_disk_that_fills_up_in_the_middle_of_a_stage_loses_no_member(small_disk, rng):
+    rows, begun = rng.standard_normal((9, 1000)), []
+
+    def fill_the_disk(first: int) -> None:
+        if first == 6:
+            ballast = os.open(small_disk / "ballast", os.O_WRONLY | os.O_CREAT)
+            with contextlib.suppress(OSError):
+                while os.write(ballast, bytes(4096)):
+                    pass
+            os.close(ballast)
+
+    with pytest.raises(StorageError, match=r"stage 'filled' .*the disk is full"):
+        filled(Store(small_disk / "run"), rows, begun, fill_the_disk)
+    (small_disk / "ballast").unlink()
+    stage = filled(Store(small_disk / "run"), rows, begun)
+    np.testing.assert_array_equal(stage.ensemble["x"], rows)
+    assert begun == [0, 3, 6]  # the last members found the space that was reserved for them
+
+
+def test_that_no_space_for_a_stage_is_found_at_its_first_members(small_disk, rng):
+    rows, begun = rng.standard_normal((60, 1000)), []  # 480 kB
+    with pytest.raises(StorageError, match=r"stage 'filled' .*the disk is full"):
+        filled(Store(small_disk / "run"), rows, begun)
+    assert begun == [0]
 
 
 def test_that_a_disk_that_became_read_only_gives_one_error_and_can_still_be_read(small_disk, rng):
