@@ -193,6 +193,14 @@ def test_that_a_householder_mixing_stays_a_rotation():
     torch.testing.assert_close(layer.weight() @ layer.weight().T, torch.eye(6), rtol=0, atol=1e-12)
 
 
+def test_that_a_permutation_goes_back_the_way_it_came():
+    layer = Permutation(5, torch.Generator().manual_seed(0))
+    assert not torch.equal(layer.order, layer.back)  # no order that is its own inverse
+    x = torch.randn(3, 5, 2)
+    assert torch.equal(layer.inverse(layer(x)[0]), x)
+    torch.testing.assert_close(layer(x)[0], torch.einsum("ij,bjn->bin", layer.weight(), x))
+
+
 def test_that_an_own_coupling_network_is_used():
     made = []
 
