@@ -104,7 +104,9 @@ def test_that_a_log_file_gets_all_lines_whatever_the_terminal_shows(tmp_path):
 
 def test_that_pythons_warnings_are_lines_too():
     stream, display = spoken(quiet=True)
+    usual = warnings.showwarning
     with display:
         warnings.warn("the deepest part will not be imaged", UserWarning, stacklevel=1)
     assert stream.getvalue().splitlines()[0].endswith("warning: the deepest part will not be imaged")
     assert len(stream.getvalue().splitlines()) == 1
+    assert warnings.showwarning is usual

@@ -65,8 +65,7 @@ def _unknown(location: Sequence[Any], study: type[BaseModel]) -> str:
     known = sorted(table.model_fields)
     same = [name for name in known if unit(name)[1] and _same_quantity(key, unit(name)[0])]
     if same:
-        name = max(same, key=len)
-        return f"unknown key; this one is {name}, in {unit(name)[1]}"
+        return f"unknown key; this one is {same[0]}, in {unit(same[0])[1]}"
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
     meant = f"; did you mean {near[0]}?" if near else ";"
     return f"unknown key{meant} the keys here are: {', '.join(known)}"

@@ -1,5 +1,7 @@
 """Data of a survey from files: what fits comes back in the survey's order, what does not is named."""
 
+import hashlib
+
 import numpy as np
 import pytest
 import zarr
@@ -92,6 +94,10 @@ def test_that_data_of_another_run_are_taken_bit_for_bit(logs, tmp_path):
     before = fingerprint(file)
     (file / "note.txt").write_text("x")
     assert fingerprint(file) != before
+    before = fingerprint(file)
+    (file / "note.txt").write_text("y")
+    assert fingerprint(file) != before
+    assert fingerprint(file / "note.txt") == hashlib.sha256(b"y").hexdigest()
 
 
 def written(folder, arrays, units=None):
