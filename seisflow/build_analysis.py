@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from seisflow.build import Parts
     from seisflow.flows.transform import StateTransform
 
-__all__ = ["build_analysis"]
+__all__ = ["build_analysis", "own_simulations"]
 
 FIELDS = ("saturation", "pressure")
 
@@ -53,6 +53,15 @@ def build_analysis(study: Study, method: str, parts: Parts) -> Analysis:
     if method not in BUILDERS:
         raise InputError("methods", method, f"choose among {', '.join(BUILDERS)}")
     return BUILDERS[method](study, parts)
+
+
+def own_simulations(study: Study) -> tuple[int, int]:
+    """What analyses simulate themselves, beside forecasts and predicted data: intervals of members, and their images."""
+    K, M, methods = len(study.surveys.days), study.ensemble.members, study.methods
+    static = sum(getattr(study, name).static_members for name in ("hybrid", "three_d_var") if name in methods)
+    steps = study.es_mda.steps - 1 if "es_mda" in methods else 0
+    draws = study.proposal.draws if "proposal" in methods else 0
+    return K * static, K * (static + M * (steps + draws))
 
 
 def _common(study: Study, method: str, parts: Parts) -> dict[str, Any]:

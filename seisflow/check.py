@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seisflow.build import Parts, build
+from seisflow.build_analysis import own_simulations
 from seisflow.config import Study
 from seisflow.observation.joint import Joint
 from seisflow.observation.seismic import Seismic
@@ -115,6 +116,7 @@ def sizes(study: Study, parts: Parts) -> Sizes:
             kept = min(kept, int(study.seismic.memory_GB * 1e9))
     wells = 2 * len(study.wells.x_m) * grid.shape[-1] * 8 if "wells" in study.surveys.modalities else 0
     datum = (4 * grid.size if seismic is not None else 0) + wells
+    own_intervals, own_images = own_simulations(study)
     forecasts, predictions = M * (1 + chains * (K - 1)), M * (1 + len(informed) * (K - 1)) if informed else 0
     state = 2 * 8 * grid.size
     disk = forecasts * (state + 8 * grid.size) + predictions * datum + M * chains * K * state
@@ -131,8 +133,8 @@ def sizes(study: Study, parts: Parts) -> Sizes:
         experiments=experiments,
         members=M,
         surveys=K,
-        flow_intervals=forecasts + K,
-        images=predictions + K if seismic is not None else 0,
+        flow_intervals=forecasts + own_intervals + K,
+        images=predictions + own_images + K if seismic is not None else 0,
         noise_images=study.seismic.noise_images + 1 if seismic is not None and informed else 0,
         epochs=epochs,
         disk=disk,

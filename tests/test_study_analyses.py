@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seisflow.build import build
-from seisflow.build_analysis import BUILDERS, build_analysis
+from seisflow.build_analysis import BUILDERS, build_analysis, own_simulations
 from seisflow.climatology import StudyClimatology
 from seisflow.config import Study
 from seisflow.config.methods import Method
@@ -45,6 +45,29 @@ def posterior(tiny, analysis, observed=None, stream=0):
 def test_that_every_name_has_an_analysis_a_table_a_label_and_a_colour():
     assert set(BUILDERS) == set(METHODS) == set(LABELS) == set(COLOURS)
     assert set(METHODS) - {"open_loop"} <= set(Study.model_fields)
+
+
+def test_that_what_analyses_simulate_themselves_is_counted(tiny, monkeypatch):
+    study, parts, _, _, _ = tiny
+    assert own_simulations(study.changed(methods=["open_loop", "enkf", "flow"])) == (0, 0)
+    counts = {"advance": 0, "predict": 0}
+
+    def counting(name, owner):
+        original = getattr(owner, name)
+
+        def count(ensemble, *rest):
+            counts[name] += ensemble.size
+            return original(ensemble, *rest)
+
+        monkeypatch.setattr(owner, name, count)
+
+    counting("advance", parts.dynamics)
+    counting("predict", parts.scenario.observation)
+    for method in ("es_mda", "hybrid"):
+        posterior(tiny, build_analysis(study, method, parts))
+    # One survey: four static members simulated, and their data and those of the second of two steps predicted.
+    assert own_simulations(study.changed(methods=["es_mda", "hybrid"])) == (4, 4 + 9)
+    assert counts == {"advance": 4, "predict": 4 + 9}
 
 
 @pytest.mark.parametrize("method", METHODS)
