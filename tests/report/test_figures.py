@@ -9,13 +9,14 @@ from typer.testing import CliRunner
 
 from seisflow.cli import app
 from seisflow.diagnostics import coverage
+from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.report import RunFolder, write_report
 from seisflow.report.animation import animate
 from seisflow.report.calibration import calibration
 from seisflow.report.charts import ticks
 from seisflow.report.figures import draw
-from tests.report.runs import made_run
+from tests.report.runs import STUDY, made_run
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +100,29 @@ def test_that_ranks_and_coverage_are_those_of_the_members(folder):
     assert found["counts"][-1] >= above
     assert found["covered"][4] == coverage(samples, true, 0.5, region)
     assert sorted(found["covered"]) == found["covered"]
+
+
+def test_that_a_truth_above_all_members_ranks_highest_and_one_of_them_anywhere(folder, rng):
+    run, shape = RunFolder(folder), STUDY.grid.build().shape
+    members = 0.2 + 0.3 * rng.random((11, *shape))
+
+    class Invented:
+        study, grid, done = run.study, run.grid, {"enkf": 1}
+        high = 0.9
+
+        def truth(self, survey):
+            return Ensemble({"saturation": np.full((1, *shape), self.high) if self.high else 0.2 + 0.3 * draw})
+
+        def ensemble(self, method, survey, what):
+            return Ensemble({"saturation": members})
+
+    found = calibration(Invented(), "enkf", 0)
+    assert found["counts"] == [0] * 11 + [1200]
+    assert found["covered"] == [0.0] * 9
+    Invented.high, draw = None, rng.random((1, *shape))
+    found = calibration(Invented(), "enkf", 0)
+    # 1200 independent cells in 12 bins: 100 each with standard deviation 9.6; five of them.
+    assert np.abs(np.array(found["counts"]) - 100).max() < 48
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (0, 0.0032), (-16, 105), (0, 7.3), (-0.3, 0.7)])

@@ -170,6 +170,7 @@ def test_that_a_phone_needs_no_sideways_scroll_and_a_tap_works(finished, tmp_pat
             "e.getBoundingClientRect().right > 391).map((e) => e.tagName)"
         )
         assert wide == []
+        assert phone.run("document.querySelector('canvas[data-panel=mean]').clientWidth") > 340  # one column
         before = phone.run(PIXELS % "mean")
         phone.click("input[name=survey][value='1']")
         assert phone.run(PIXELS % "mean") != before
