@@ -3,9 +3,10 @@ r"""Tables and figures from the lines that ``compare_analyses.py`` wrote.
     python examples/compare_tables.py [--results docs/comparison/results.jsonl] [--page docs/benchmarks.md]
 
 Prints Markdown: for every cell (modality, members) the mean of each score at the last survey over the truths that *all*
-methods of the table have finished, with a 90 % interval from resampling the truths, and the differences to the flow truth by
-truth. χ² is that of the pooled ranks in 16 bins, thinned cells of all truths, over its 15 degrees of freedom: 1 if flat and
-independent; cells of one truth are not quite independent, so it is a measure here and no test.
+methods of the table have finished (those far behind are left out), with a 90 % interval from resampling the truths, and
+the differences to the flow truth by truth. Ranks of the truth in 16 bins: "unevenness" is the root mean square of counts
+over their mean, less one, over all plume cells of all truths; χ²/15 that of thinned cells, 1 if flat and independent. Cells
+of one truth are not quite independent, so it is a measure here and no test.
 """
 
 from __future__ import annotations
@@ -55,8 +56,12 @@ def cells(file: Path) -> dict[tuple[str, int], Cell]:
 
 
 def common(cell: Cell) -> tuple[list[str], list[int]]:
-    """Labels in the order of the script, and the truths that all of them have finished."""
-    labels = [label for label in METHODS if label in cell]
+    """Labels in the order of the script, and the truths that all of them have finished.
+
+    A method that has finished less than half as many truths as another one is left out, lest it empty the table.
+    """
+    most = max(len(truths) for truths in cell.values())
+    labels = [label for label in METHODS if label in cell and 2 * len(cell[label]) >= most]
     return labels, sorted(set.intersection(*(set(cell[label]) for label in labels)))
 
 
@@ -74,7 +79,10 @@ def interval(values: np.ndarray) -> tuple[float, float]:
 
 def table(cell: Cell, labels: list[str], seeds: list[int]) -> list[str]:
     """Means over the truths, intervals for RMSE and CRPS."""
-    rows = ["| method | " + " | ".join(c[1] for c in COLUMNS) + " | rank χ²/15 | seconds |", "|---|" + "---:|" * 9]
+    rows = [
+        "| method | " + " | ".join(c[1] for c in COLUMNS) + " | rank unevenness | χ²/15 | wall s |",
+        "|---|" + "---:|" * 10,
+    ]
     for label in labels:
         entries = []
         for key, _, form in COLUMNS:
@@ -84,6 +92,8 @@ def table(cell: Cell, labels: list[str], seeds: list[int]) -> list[str]:
             if key in ("rmse", "crps") and np.isfinite(low):
                 text += f" ({form.format(low)}–{form.format(high)})"
             entries.append(text)
+        counts = np.sum([cell[label][seed]["ranks"][-1]["region"] for seed in seeds], axis=0)
+        entries.append(f"{np.sqrt(((counts / counts.mean() - 1) ** 2).mean()):.2f}")
         counts = np.sum([cell[label][seed]["ranks"][-1]["thinned"] for seed in seeds], axis=0)
         entries.append(f"{diagnostics.rank_test(counts)[0] / (counts.size - 1):.1f}")
         entries.append(f"{np.mean([sum(cell[label][seed]['seconds'].values()) for seed in seeds]):.0f}")
@@ -101,7 +111,8 @@ def differences(cell: Cell, labels: list[str], seeds: list[int], against: str = 
         for key in ("rmse", "crps"):
             d = last(cell, label, seeds, key) - last(cell, against, seeds, key)
             low, high = interval(d)
-            entries += [f"{d.mean():+.4f} ({low:+.4f} to {high:+.4f})", f"{(d > 0).sum()} of {len(d)}"]
+            bounds = f" ({low:+.4f} to {high:+.4f})" if np.isfinite(low) else ""
+            entries += [f"{d.mean():+.4f}{bounds}", f"{(d > 0).sum()} of {len(d)}"]
         rows.append(f"| {NAMES[label]} | " + " | ".join(entries) + " |")
     return rows
 
@@ -143,7 +154,7 @@ def report(results: Path, figures: Path, prefix: str) -> str:
     page = []
     for (modality, members), cell in sorted(cells(results).items(), key=lambda item: (item[0][1], item[0][0])):
         labels, seeds = common(cell)
-        finished = ", ".join(f"{NAMES[label]} {len(cell[label])}" for label in labels)
+        finished = ", ".join(f"{NAMES[label]} {len(cell[label])}" for label in METHODS if label in cell)
         page += [f"### {modality.capitalize()}, {members} members", "", f"Finished truths: {finished}.", ""]
         if not seeds:
             continue

@@ -86,16 +86,18 @@ def line(label, seed, rmse, modality="both", surveys=2, members=64):
 def test_that_tables_and_figures_come_from_the_lines_of_truths_that_all_methods_finished(tmp_path):
     listed = [line("open_loop", seed, 0.09 + seed / 1000, "none") for seed in (11, 12, 13)]
     listed += [line("flow", seed, 0.05) for seed in (11, 12)] + [line("enkf", seed, 0.08) for seed in (11, 12, 13)]
+    listed += [line("es_mda", 11, 0.07)]  # far behind the others
     listed += [line("flow", 13, 0.9, surveys=1), line("flow", 13, 0.9, members=128)]  # no part of this table
     file = tmp_path / "results.jsonl"
     file.write_text("".join(json.dumps(one) + "\n" for one in listed) + '{"seed": 14, "lab')  # killed while it wrote
     page = run("compare_tables.py", "--results", file)
     assert "### Both, 64 members" in page
-    assert "Finished truths: open loop 3, EnKF 3, flow, joint 2." in page
+    assert "Finished truths: open loop 3, EnKF 3, flow, joint 2, ES-MDA 1." in page
     assert "all have finished: 11, 12 (n = 2)." in page
     rows = [row for row in page.splitlines() if row.startswith("| open loop | 0.1015 (0.1010–0.1020) |")]
     assert len(rows) == 1  # the mean of 0.101 and 0.102, and the interval that two truths give
-    assert rows[0].endswith("| 0.0 | 6 |")  # flat ranks; 1 + 2 + 3 seconds
+    assert rows[0].endswith("| 0.00 | 0.0 | 6 |")  # flat ranks; 1 + 2 + 3 seconds
+    assert "| ES-MDA |" not in page
     assert "| EnKF | +0.0300 (+0.0300 to +0.0300) | 2 of 2 |" in page
     assert (tmp_path / "both_64.png").stat().st_size > 10_000
     text = tmp_path / "page.md"
