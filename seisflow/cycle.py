@@ -94,7 +94,9 @@ def assimilate(
             state = ahead.ensemble.select(["saturation", "pressure"])
             if predicted is None:
                 return Stage(state)
-            posterior = analysis.update(
+            folder = recorder.scratch(f"{analysis.name}/survey_{k + 1}/posterior")
+            acting = analysis if folder is None else analysis.resumable(folder)
+            posterior = acting.update(
                 state,
                 predicted.ensemble,
                 observed[k],

@@ -65,6 +65,10 @@ class Recorder(ABC):
     def commit(self, name: str, draft: Draft, time: float, attributes: Mapping[str, Any]) -> Stage:
         """Remember a draft whose members are all there, as a finished stage at a time [s]."""
 
+    def scratch(self, name: str) -> Path | None:
+        """A folder for what the stage of this name needs to go on after an interruption; it goes when the stage is kept."""
+        return None
+
     def stage(self, name: str, compute: Callable[[], Stage]) -> Stage:
         """The stage of this name: remembered, or computed now, timed and remembered."""
         found = self.find(name)

@@ -34,6 +34,7 @@ from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError, SeisflowError
 from seisflow.layout import Layout
 from seisflow.recorder import Memory, Recorder, Stage
+from seisflow.stage_attributes import checksum, json_ready, read_attributes, verify_texts
 from seisflow.trouble import DamagedStageError, explained
 from seisflow.zarr_files import (
     MemberFile,
@@ -104,7 +105,7 @@ class Store(Recorder):
         except (OSError, ValueError, KeyError):
             before = None
         if before is None or {**before, **attributes} != before:
-            write_file(path, group_metadata({**(before or {}), **_json_ready(attributes)}))
+            write_file(path, group_metadata({**(before or {}), **json_ready(attributes)}))
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a text file of the run folder, beside its name and renamed into place."""
@@ -118,7 +119,7 @@ class Store(Recorder):
     def names(self) -> list[str]:
         """Names of all finished stages."""
         groups = (path.parent for path in self.root.rglob("zarr.json"))
-        return sorted(str(g.relative_to(self.root)) for g in groups if "fields" in _attributes(g))
+        return sorted(str(g.relative_to(self.root)) for g in groups if "fields" in read_attributes(g))
 
     def find(self, name: str) -> Stage | None:
         path = self.root / name
@@ -152,7 +153,7 @@ class Store(Recorder):
                 )
             fields = {}
             if verify:
-                _verify_texts(path, attributes, self._weights(name))
+                verify_texts(path, attributes, self._weights(name))
             for key in attributes["fields"]:
                 metadata = json.loads((path / key / "zarr.json").read_text())
                 file = MemberFile(path / key, tuple(metadata["shape"]), np.dtype(metadata["data_type"]))
@@ -191,6 +192,9 @@ class Store(Recorder):
     def draft(self, name: str, members: int) -> StoredDraft:
         return StoredDraft(self.folder / "drafts" / name, members, f"stage {name!r}")
 
+    def scratch(self, name: str) -> Path:
+        return self.folder / "drafts" / f"{name}.scratch"
+
     def keep(self, name: str, stage: Stage) -> Stage:
         with explained(f"stage {name!r}", self.root / name):
             label = f"stage {name!r}"
@@ -224,19 +228,20 @@ class Store(Recorder):
         if weights:
             checksums["weights"] = self._write_weights(name, weights)
         said = {
-            **_json_ready(attributes),
+            **json_ready(attributes),
             "format": FORMAT,
             "fields": list(draft.files),
             "time_s": float(time),
             "checksums": checksums,
         }
-        (draft.folder / "zarr.json").write_bytes(group_metadata({**said, "checksum": _checksum(said)}, arrays))
+        (draft.folder / "zarr.json").write_bytes(group_metadata({**said, "checksum": checksum(said)}, arrays))
         sync_tree(draft.folder)
         path = self.root / name
         self._parents(path)
         draft.folder.rename(path)
         sync_folder(path.parent)
         draft.journal.unlink(missing_ok=True)
+        shutil.rmtree(self.scratch(name), ignore_errors=True)
         logging.getLogger("seisflow").info("kept %s (%.1f s)", name, attributes.get("seconds", 0.0))
         self._known[name] = self._read(name, verify=False, weights=weights)
         return self._known[name]
@@ -258,39 +263,3 @@ class Store(Recorder):
     def finish(self) -> None:
         """Remove what is left of drafts that no stage needs any more."""
         shutil.rmtree(self.folder / "drafts", ignore_errors=True)
-
-
-def _attributes(group: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads((group / "zarr.json").read_text()).get("attributes", {}))
-    except (OSError, ValueError):
-        return {}
-
-
-def _checksum(attributes: Mapping[str, Any]) -> int:
-    return zlib.crc32(json.dumps(attributes, sort_keys=True).encode())
-
-
-def _verify_texts(path: Path, attributes: Mapping[str, Any], weights: Path) -> None:
-    """Compare the small files of a stage, its attributes and its weights with their checksums."""
-    said = {key: value for key, value in attributes.items() if key != "checksum"}
-    if _checksum(said) != attributes["checksum"]:
-        raise ValueError("zarr.json: its attributes do not fit their checksum")
-    for name, expected in attributes["checksums"].items():
-        file = weights if name == "weights" else path / name
-        if zlib.crc32(file.read_bytes()) != expected:
-            raise ValueError(f"{name} does not fit its checksum")
-
-
-def _json_ready(value: Any) -> Any:
-    """The same value with NumPy numbers and arrays as plain ones."""
-    if isinstance(value, Mapping):
-        return {str(key): _json_ready(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json_ready(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return _json_ready(value.tolist())
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    json.dumps(value)
-    return value

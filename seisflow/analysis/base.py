@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -28,6 +29,13 @@ class Analysis(ABC):
     """Short name, used for folders and tables."""
     uses_data: ClassVar[bool] = True
     """Whether the update looks at the data; without, the loop predicts none and takes the forecast as it is."""
+
+    def resumable(self, folder: Path) -> Analysis:
+        """The same analysis, which keeps in a folder of its own what it needs to go on after an interruption.
+
+        Itself, where that is nothing: what it computes is quickly computed again.
+        """
+        return self
 
     @abstractmethod
     def update(

@@ -6,6 +6,7 @@ and then renamed, so that a crash leaves the last whole one. Each process of a d
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 
 from seisflow.errors import InputError
 from seisflow.flows import parallel
+from seisflow.trouble import StorageError
 
 __all__ = ["load", "random_state", "restore_random_state", "save"]
 
@@ -27,10 +29,18 @@ def _own(path: Path) -> Path:
 def save(path: Path, state: dict[str, Any]) -> None:
     """Write ``state`` (tensors, numbers, strings, and lists, tuples and dictionaries of them)."""
     path = _own(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(path.name + ".part")
-    torch.save({"version": _VERSION, **state}, half)
-    half.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({"version": _VERSION, **state}, half)
+        half.replace(path)
+    except (OSError, RuntimeError) as error:  # torch's own writer raises the second
+        with suppress(OSError):
+            half.unlink()
+        raise StorageError(
+            f"the state of a training could not be written to {path} ({error}): free some space, and give the same command "
+            "again; it goes on from the last epoch that was written."
+        ) from error
 
 
 def load(path: Path, expected: dict[str, Any], device: torch.device) -> dict[str, Any] | None:

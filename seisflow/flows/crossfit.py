@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -90,8 +91,9 @@ class CrossFittedGaussian:
         options: TrainingOptions,
         generator: np.random.Generator,
         progress: Callable[[int, int], None] | None = None,
+        checkpoints: Path | None = None,
     ) -> list[TrainingRecord]:
-        """Train the F networks; one record each."""
+        """Train the F networks; one record each. In the folder ``checkpoints`` they keep their state, to go on from."""
         pairs, records = self._pairs, []
         everyone = np.arange(len(pairs.state))
         channels = pairs.state.shape[1]
@@ -117,7 +119,8 @@ class CrossFittedGaussian:
                 if progress is not None:
                     progress(k * total + done, len(parts) * total)
 
-            records.append(train(flow, draw, rest, validation, options, generator, report))
+            file = None if checkpoints is None else checkpoints / f"gaussian_{k}.pt"
+            records.append(train(flow, draw, rest, validation, options, generator, report, checkpoint=file))
             self.flows.append(flow)
         return records
 
