@@ -91,7 +91,7 @@ def test_that_every_method_gives_whole_posteriors_within_the_bounds(tiny, method
     assert found["saturation"].max() <= parts.highest_saturation + 1e-12
 
 
-@pytest.mark.parametrize("method", ["enkf", "etkf", "denkf", "letkf", "localized_enkf", "hybrid", "three_d_var"])
+@pytest.mark.parametrize("method", ["enkf", "etkf", "denkf", "letkf", "localized_enkf", "three_d_var"])
 def test_that_linear_updates_fit_the_logs_better_than_the_forecast(tiny, method):
     study, parts, datum, forecast, predicted = tiny
     found = posterior(tiny, build_analysis(study, method, parts)).ensemble
