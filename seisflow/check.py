@@ -23,7 +23,9 @@ import numpy as np
 
 from seisflow.build import Parts, build
 from seisflow.build_analysis import own_simulations
+from seisflow.campaign import planned_files
 from seisflow.config import Study
+from seisflow.observation.field_data import FieldData
 from seisflow.observation.joint import Joint
 from seisflow.observation.seismic import Seismic
 from seisflow.observation.wave import Propagator
@@ -260,13 +262,15 @@ def check_study(study: Study, workers: int | None = None, measured: bool = False
     Raises
     ------
     InputError
-        When the parts do not fit together.
+        When the parts do not fit together, or a file of data does not fit its survey.
     """
     workers = workers or len(os.sched_getaffinity(0))
     with build(study, workers=1) as parts:
         found = sizes(study, parts)
         rates = measure(study, parts) if measured else DOCUMENTED
         seismic = _seismic(parts)
+        for files in planned_files(study).values():
+            FieldData.read(files, parts.scenario.observation)
     grid, K = study.grid, len(study.surveys.days)
     by = " × ".join
     facts = {
@@ -275,6 +279,9 @@ def check_study(study: Study, workers: int | None = None, measured: bool = False
         "ensemble": f"{found.members} members, {K} surveys" + (" until day " + f"{study.surveys.days[-1]:g}"),
         "flow simulations": f"{found.flow_intervals} member intervals in {len(study.methods)} chains, the truth's with them",
     }
+    if study.surveys.data:
+        there = [str(k) for k, files in enumerate(study.surveys.data, start=1) if files]
+        facts["data"] = f"from files that fit, of {len(there)} of {K} surveys: {', '.join(there) or 'none yet'}"
     if seismic is not None:
         shape, spacing = by(map(str, seismic.wave_grid.shape)), by(f"{h:g}" for h in seismic.wave_grid.spacing)
         kind = "encoded shots" if study.seismic.encoded_shots else "shots"

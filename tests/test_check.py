@@ -4,10 +4,12 @@ import math
 
 import numpy as np
 import pytest
+import zarr
 
 from seisflow.build import build
 from seisflow.check import DOCUMENTED, Rates, check_study, estimate, measure, sizes
 from seisflow.config import Study
+from seisflow.errors import InputError
 from tests.tiny import TINY
 
 SMALL = Study.from_dict(TINY)
@@ -32,8 +34,6 @@ def test_that_the_counts_are_those_of_the_study(found):
 
 
 def test_that_the_bytes_on_disk_are_those_of_the_arrays_of_a_run(found, finished_tiny):
-    import zarr
-
     written = 0
     for path in (finished_tiny[0] / "stages.zarr").rglob("zarr.json"):
         node = zarr.open(path.parent, mode="r")
@@ -78,3 +78,16 @@ def test_that_the_facts_name_cells_members_shots_bytes_time_and_its_basis():
     for part in ("20 × 18 cells", "9 members", "2 encoded shots a member", "kB", "with 2 workers", "measured once"):
         assert part in text.replace("MB", "kB"), part
     assert np.all([len(fact) > 0 for fact in facts.values()])
+
+
+def test_that_the_files_of_a_study_are_compared_with_its_surveys(tmp_path):
+    with build(SMALL, workers=1) as parts:
+        grid = parts.scenario.prior.grid
+    logs = {name: np.zeros((1, grid.shape[1])) for name in ("well_saturation", "well_pressure")}
+    group = zarr.create_group(tmp_path / "logs", zarr_format=3)
+    for name, values in logs.items():
+        group.create_array(name, data=values)
+    study = SMALL.changed(surveys={"modalities": ["wells"], "data": [[str(tmp_path / "logs")], []]})
+    assert check_study(study)["data"] == "from files that fit, of 1 of 2 surveys: 1"
+    with pytest.raises(InputError, match="also measures image"):
+        check_study(study.changed(surveys={"modalities": ["wells", "seismic"]}))

@@ -1,8 +1,8 @@
 r"""One self-contained HTML page of a run: it opens from a disk, without network, and works by keyboard and on a phone.
 
-What does not change is HTML and SVG (tables, charts); sections and well logs are drawn by a script of this package
-(``viewer.js``) from arrays that the page carries (:mod:`seisflow.report.blocks`). A content policy in the page's head
-forbids any request to elsewhere.
+What does not change is HTML and SVG (tables, charts); sections and well logs are drawn by scripts of this package
+(``arrays.js``, ``drawing.js``, ``viewer.js``) from arrays that the page carries (:mod:`seisflow.report.blocks`). A content
+policy in the page's head forbids any request to elsewhere.
 """
 
 from __future__ import annotations
@@ -38,6 +38,12 @@ def _map(name: str) -> str:
 
 def _asset(name: str) -> str:
     return (files("seisflow.report") / name).read_text(encoding="utf-8")
+
+
+def _script() -> str:
+    """The scripts as one function, so that nothing of theirs is global."""
+    parts = "\n".join(_asset(name) for name in ("arrays.js", "drawing.js", "viewer.js"))
+    return f'(() => {{\n"use strict";\n{parts}}})();'
 
 
 def _start(run: RunFolder) -> dict[str, Any]:
@@ -101,5 +107,5 @@ def page(run: RunFolder) -> str:
         f"<body>{''.join(part for part in body if part)}"
         f'<script type="application/json" id="run">{inner}</script>'
         f"{''.join(block.html() for block in (*blocks, *images))}"
-        f"<script>{_asset('viewer.js')}</script></body></html>"
+        f"<script>{_script()}</script></body></html>"
     )
