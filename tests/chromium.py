@@ -86,7 +86,11 @@ class Page:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.terminate()
+        self._session = None
+        try:
+            self.call("Browser.close")  # with all its processes, which a signal would leave to themselves for a while
+        except (OSError, RuntimeError, TimeoutError):
+            self._process.kill()
         self._process.wait(20)
         for descriptor in (self._read, self._write):
             os.close(descriptor)

@@ -62,7 +62,7 @@ def plume(run: RunFolder, fields: Fields, known: bool) -> str:
     return (
         '<section id="plume" class="viewer"><h2>The plume over time</h2>'
         f'<p class="soft">Now shown: <span class="now"></span>.</p>{controls}<p id="readout" aria-live="polite"></p>'
-        f'<div class="panels">{"".join(panels)}</div>'
+        f'<div class="panels{"" if known else " two"}">{"".join(panels)}</div>'
         '<p class="soft">x to the right and depth downwards, in metres; depth at twice the scale of x. Green: the '
         "perforations of the injector; dashed: monitoring wells. One colour scale a quantity over all surveys, methods and "
         "panels; an arrow at its end says that single members go beyond. Mean and standard deviation are those of all "
