@@ -18,6 +18,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -101,6 +102,10 @@ class Chain(Bijector):
     def __init__(self, bijectors: Iterable[Bijector]) -> None:
         super().__init__()
         self.bijectors = nn.ModuleList(bijectors)
+
+    def part(self, start: int, stop: int | None) -> Chain:
+        """Some of the bijectors in a row, the same ones."""
+        return Chain([cast(Bijector, b) for b in list(self.bijectors)[start:stop]])
 
     def links(self) -> list[Link]:
         """The maps of the chain one by one; a chain that computes something for all of them together does it here."""

@@ -150,7 +150,9 @@ class Glow(Bijector):
                 for _ in range(options.steps)
             )
             inner = scale(level + 1, squeezed // 2) if level + 1 < options.scales else None
-            return MultiScale(squeeze, steps, inner, squeezed // 2, options.memory)
+            # A step of a coarser scale needs less room: "invert" keeps there up to four at the price of one of the finest.
+            kept = min(2 ** (ndim * level), 4)
+            return MultiScale(squeeze, steps, inner, squeezed // 2, options.memory, kept)
 
         self.scale = scale(0, channels)
         if options.memory == "invert":

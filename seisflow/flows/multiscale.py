@@ -33,12 +33,18 @@ class MultiScale(nn.Module):
         The next scale; None for the last.
     passed
         Channels that go on to ``inner``, the first ones.
-    memory
+    memory, kept
         See :mod:`~seisflow.flows.recompute`.
     """
 
     def __init__(
-        self, squeeze: Bijector, steps: Chain, inner: MultiScale | None, passed: int, memory: Memory = "store"
+        self,
+        squeeze: Bijector,
+        steps: Chain,
+        inner: MultiScale | None,
+        passed: int,
+        memory: Memory = "store",
+        kept: int = 0,
     ) -> None:
         super().__init__()
         self.squeeze = squeeze
@@ -46,10 +52,11 @@ class MultiScale(nn.Module):
         self.inner = inner
         self.passed = passed
         self.memory: Memory = memory
+        self.kept = kept
 
     def forward(self, x: Tensor, features: Sequence[Tensor | None]) -> tuple[Tensor, Tensor]:
         """z with the shape of x, and log|det|; ``features[0]`` belongs to this scale, the rest to the inner ones."""
-        h, logdet = forward_chain(self.steps, self.squeeze(x)[0], features[0], self.memory)
+        h, logdet = forward_chain(self.steps, self.squeeze(x)[0], features[0], self.memory, self.kept)
         if self.inner is not None:
             coarse, term = self.inner(h[:, : self.passed], features[1:])
             h, logdet = torch.cat([coarse, h[:, self.passed :]], dim=1), logdet + term

@@ -6,8 +6,9 @@ r"""Three ways to pay for the activations of a chain of bijectors, with the same
                   memory of one bijector, whatever the depth (Gomez et al. 2017, "The reversible residual network").
 
 "invert" computes a coupling network twice in all (once forward, once backward, where one evaluation serves both the
-inversion and the gradient), so a step takes about 4/3 of the time. Coupling networks must give the same answer twice:
-no dropout, no batch statistics. It gives first derivatives only.
+inversion and the gradient), so a step takes about 4/3 of the time. The last few bijectors, which backward meets first, may
+be kept as in "store": a number that does not depend on depth costs no more memory the deeper the chain. Coupling networks
+must give the same answer twice: no dropout, no batch statistics. It gives first derivatives only.
 """
 
 from __future__ import annotations
@@ -27,13 +28,24 @@ __all__ = ["Memory", "forward_chain", "require_repeatable"]
 Memory = Literal["store", "checkpoint", "invert"]
 
 
-def forward_chain(chain: Chain, x: Tensor, condition: Tensor | None, memory: Memory) -> tuple[Tensor, Tensor]:
-    """``chain(x, condition)``, z and log|det|, with the activations kept as ``memory`` says."""
-    if memory == "store" or not torch.is_grad_enabled():
+def forward_chain(
+    chain: Chain, x: Tensor, condition: Tensor | None, memory: Memory, kept: int = 0
+) -> tuple[Tensor, Tensor]:
+    """``chain(x, condition)``, z and log|det|, with the activations kept as ``memory`` says.
+
+    ``kept`` is the number of last bijectors that "invert" does not invert.
+    """
+    inverted = max(0, len(chain.bijectors) - kept)
+    if memory == "store" or not torch.is_grad_enabled() or (memory == "invert" and inverted == 0):
         return chain(x, condition)
     if memory == "invert":
-        parameters = [p for p in chain.parameters() if p.requires_grad]
-        return _Inverting.apply(chain, x, condition, *parameters)
+        first = chain.part(0, inverted)
+        parameters = [p for p in first.parameters() if p.requires_grad]
+        z, logdet = _Inverting.apply(first, x, condition, *parameters)
+        if kept == 0:
+            return z, logdet
+        z, term = chain.part(inverted, None)(z, condition)
+        return z, logdet + term
     logdet = x.new_zeros(len(x))
     for link in chain.links():
         x, term = checkpoint(link, x, condition, use_reentrant=False)

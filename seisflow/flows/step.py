@@ -86,9 +86,12 @@ class StepChain(Chain):
         """The steps."""
         return [cast(FlowStep, step) for step in self.bijectors]
 
+    def part(self, start: int, stop: int | None) -> Chain:
+        return StepChain(self.steps[start:stop])
+
     def links(self) -> list[Link]:
         steps = self.steps
-        if self.training and not all(step.parts[0].ready for step in steps):
+        if steps[0].training and not all(step.parts[0].ready for step in steps):
             return list(steps)  # actnorm starts from data: its matrix is known only on the way
         matrices = (m.unbind() for m in _matrices(steps))
         return [partial(step.with_matrix, *m) for step, *m in zip(steps, *matrices, strict=True)]
