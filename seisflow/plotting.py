@@ -20,6 +20,12 @@ from seisflow.ensemble import Ensemble
 from seisflow.grid import Grid
 
 __all__ = [
+    "COLOURS",
+    "DEVIATION",
+    "ERROR",
+    "EXAGGERATION",
+    "LABELS",
+    "VALUE",
     "comparison_figure",
     "data_figure",
     "geology_figure",
@@ -47,6 +53,8 @@ LABELS = {
     "proposal": "flow as proposal",
     "flow": "flow",
 }
+VALUE, DEVIATION, ERROR = "BuPu", "YlOrBr", "RdBu_r"
+"""Colour maps: nothing is near white in all of them, and lightness falls evenly, or from the middle to both sides."""
 EXAGGERATION = 2.0
 """Vertical exaggeration of all sections."""
 COLOURS = {
@@ -172,9 +180,9 @@ def posterior_figure(
     known = [] if truth is None else [truth]
     window = plume_window(grid, [*known, forecast]) if field == "saturation" else None
     high = max(*(float(np.max(f)) for f in [*known, forecast.mean(axis=0)]), 1e-6)
-    value = {"cmap": "magma_r", "vmin": 0.0, "vmax": high}
+    value = {"cmap": VALUE, "vmin": 0.0, "vmax": high}
     std_f, std_p = forecast.std(axis=0, ddof=1), posterior.std(axis=0, ddof=1)
-    deviation = {"cmap": "viridis", "vmin": 0.0, "vmax": max(float(std_f.max()), float(std_p.max()), 1e-6)}
+    deviation = {"cmap": DEVIATION, "vmin": 0.0, "vmax": max(float(std_f.max()), float(std_p.max()), 1e-6)}
 
     figure = Figure(figsize=(14, 8.5), layout="constrained")
     axes = figure.subplots(4, 3)
@@ -187,7 +195,7 @@ def posterior_figure(
     if truth is not None:
         error_f, error_p = forecast.mean(axis=0) - truth, posterior.mean(axis=0) - truth
         limit = max(float(np.abs(error_f).max()), float(np.abs(error_p).max()), 1e-6)
-        error = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+        error = {"cmap": ERROR, "vmin": -limit, "vmax": limit}
         gain = np.abs(error_p) - np.abs(error_f)
         panels.insert(0, (truth, "truth", value))
         panels += [
@@ -222,7 +230,7 @@ def comparison_figure(
     stds = {name: s.std(axis=0, ddof=1) for name, s in posteriors.items()}
     high = max(*(float(f.max()) for f in (known or means.values())), 1e-6)
     widest = max(*(float(s.max()) for s in stds.values()), 1e-6)
-    value = {"cmap": "magma_r", "vmin": 0, "vmax": high}
+    value = {"cmap": VALUE, "vmin": 0, "vmax": high}
     figure = Figure(figsize=(14 if known else 9.6, 0.6 + 1.95 * (len(means) + len(known))), layout="constrained")
     axes = figure.subplots(len(means) + len(known), 2 + len(known), squeeze=False)
     if truth is not None:
@@ -234,14 +242,18 @@ def comparison_figure(
         label = LABELS.get(name, name)
         image = _section(axes[row, 0], means[name], grid, f"{label}: mean", window, **value)
         _bar(figure, image, axes[row, 0], "S [-]")
-        style = {"cmap": "viridis", "vmin": 0, "vmax": widest}
+        style = {"cmap": DEVIATION, "vmin": 0, "vmax": widest}
         image = _section(axes[row, 1], stds[name], grid, f"{label}: standard deviation", window, **style)
         _bar(figure, image, axes[row, 1], "[-]")
         if truth is not None:
             text = f"{label}: error" + (f", RMSE {scores[name]['rmse']:.4f}" if name in scores else "")
-            style = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+            style = {"cmap": ERROR, "vmin": -limit, "vmax": limit}
             image = _section(axes[row, 2], means[name] - truth, grid, text, window, **style)
             _bar(figure, image, axes[row, 2], "[-]")
+    for panel in axes[:, 0]:
+        panel.set_ylabel("depth [m]", fontsize=8)
+    for panel in axes[-1]:
+        panel.set_xlabel("x [m]", fontsize=8)
     figure.suptitle(title, fontsize=11)
     return figure
 
@@ -263,7 +275,7 @@ def data_figure(grid: Grid, observed: Ensemble, predicted: Ensemble, truth: NDAr
         axes = parts[0].subplots(1, 3)
         image_y = observed["image"][0]
         limit = float(np.quantile(np.abs(image_y), 0.998)) or 1.0
-        style = {"cmap": "seismic", "vmin": -limit, "vmax": limit}
+        style = {"cmap": ERROR, "vmin": -limit, "vmax": limit}
         (left, _), (top, _) = grid.extent
         x, z = (
             left + (np.arange(grid.shape[0]) + 0.5) * grid.spacing[0],
@@ -283,6 +295,8 @@ def data_figure(grid: Grid, observed: Ensemble, predicted: Ensemble, truth: NDAr
         if truth is not None and truth.max() > 0.05:
             axes[0].contour(x, z, truth.T, levels=[0.05], colors="k", linewidths=0.7)
         axes[0].set_ylabel("depth [m]", fontsize=8)
+        for panel in axes:
+            panel.set_xlabel("x [m]", fontsize=8)
     if has_wells:
         n = observed["well_saturation"].shape[1]
         axes = parts[-1].subplots(1, 2 * n, squeeze=False)[0]

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -38,23 +39,41 @@ def _frames(run: RunFolder, method: str) -> list[Image.Image]:
     window = plotting.plume_window(grid, [f for t, s in fields for f in (t, s) if f is not None])
     widest = max(float(s.std(axis=0, ddof=1).max()) for _, s in fields) or 1.0
     highest = 1 - run.study.fluids.brine_residual
-    value = {"cmap": "magma_r", "vmin": 0.0, "vmax": highest}
+    tall = 0.5 + 5.9 * plotting.EXAGGERATION * (window[1] - window[0]) / (grid.extent[0][1] - grid.extent[0][0])
+    value = {"cmap": plotting.VALUE, "vmin": 0.0, "vmax": highest}
     for k, (truth, samples) in enumerate(fields):
-        figure = Figure(figsize=(7.2, 2.4 * (2 + (truth is not None))), layout="constrained")
+        figure = Figure(figsize=(7.2, 0.3 + tall * (2 + (truth is not None))))
         FigureCanvasAgg(figure)
         panels = [(samples.mean(axis=0), f"{plotting.LABELS.get(method, method)}: mean", value)]
         panels.append(
-            (samples.std(axis=0, ddof=1), "standard deviation", {"cmap": "viridis", "vmin": 0.0, "vmax": widest})
+            (
+                samples.std(axis=0, ddof=1),
+                "standard deviation",
+                {"cmap": plotting.DEVIATION, "vmin": 0.0, "vmax": widest},
+            )
         )
         if truth is not None:
             panels.insert(0, (truth, "truth", value))
+        figure.set_layout_engine("constrained", rect=(0.03, 0, 0.96, 1))
         for axes, (field, name, style) in zip(figure.subplots(len(panels), 1), panels, strict=True):
             plotting.section(figure, axes, field, grid, name, window, "S [-]", **style)
+            axes.set_ylabel("depth [m]", fontsize=8)
+        axes.set_xlabel("x [m]", fontsize=8)
         figure.suptitle(f"CO2 saturation, survey {k + 1}, day {run.study.surveys.days[k]:g}", fontsize=10)
         figure.set_dpi(110)
         figure.canvas.draw()
         frames.append(Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()))  # type: ignore[attr-defined]
     return frames
+
+
+def _palette() -> Image.Image:
+    """The 256 colours of a GIF: 104 of either colour map, so that no bands appear, and 48 greys."""
+    shares = np.linspace(0, 1, 104)
+    maps = [matplotlib.colormaps[name](shares)[:, :3] for name in (plotting.VALUE, plotting.DEVIATION)]
+    greys = np.repeat(np.linspace(0, 1, 48)[:, None], 3, axis=1)
+    image = Image.new("P", (1, 1))
+    image.putpalette(np.rint(255 * np.concatenate([*maps, greys])).astype(np.uint8).tobytes())
+    return image
 
 
 def animate(run: RunFolder, folder: Path, method: str | None = None) -> list[Path]:
@@ -87,7 +106,9 @@ def animate(run: RunFolder, folder: Path, method: str | None = None) -> list[Pat
     frames = _frames(run, method)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"plume_{method}.gif"
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=round(1000 * SECONDS), loop=0)
+    palette = _palette()
+    flat = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    flat[0].save(path, save_all=True, append_images=flat[1:], duration=round(1000 * SECONDS), loop=0)
     written = [path]
     program = shutil.which("ffmpeg")
     if program is not None:

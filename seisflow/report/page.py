@@ -16,7 +16,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from seisflow.plotting import EXAGGERATION, LABELS
+from seisflow.plotting import DEVIATION, ERROR, EXAGGERATION, LABELS, VALUE
 from seisflow.report import ending, evaluation, opening, panels
 from seisflow.report.data import Data
 from seisflow.report.fields import QUANTITIES, Fields
@@ -26,8 +26,7 @@ from seisflow.report.scores import scores_of
 __all__ = ["page"]
 
 POLICY = "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-MAPS = {"value": "BuPu", "deviation": "YlOrBr", "difference": "RdBu_r"}
-"""Nothing is near white in all of them; their lightness falls evenly, or from the middle to both sides."""
+MAPS = {"value": VALUE, "deviation": DEVIATION, "difference": ERROR}
 
 
 def _map(name: str) -> str:
