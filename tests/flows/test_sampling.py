@@ -177,8 +177,9 @@ def test_that_a_convolution_of_width_one_is_a_matrix_product(shape):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=2e-3)
 
 
-@pytest.mark.parametrize("coupling", ["affine", "recursive"])
-@pytest.mark.parametrize("mixing", ["lu", "householder", "permutation"])
+@pytest.mark.parametrize(
+    ("coupling", "mixing"), [("affine", "lu"), ("recursive", "householder"), ("affine", "permutation")]
+)
 def test_that_everything_is_computed_where_the_weights_are(coupling, mixing, monkeypatch):
     # "meta" stands for any device that is not the CPU: tensors without numbers, which refuse to meet those of a CPU.
     # Only autocast does not know it.
