@@ -10,7 +10,8 @@ large); with `--waves`, seismic data too. Printed:
     bytes       on the disk per member and stage, beside the arrays' own
     resume      opening and verifying every stage of the finished run, per gigabyte; a whole `run_study` on it, with figures
     memory      peak of this process' own (anonymous) memory while ensembles of several sizes run, each in a process of its
-                own, above that before the loop: forecast alone, and with data and the EnKF; beside all arrays of the run
+                own, above that before the loop: forecast alone, and with data and the EnKF; beside all arrays of the run.
+                Surveys at days 20 and 40 here: memory does not depend on how long members flow
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ from seisflow.twin import simulate_truth
 EXAMPLE = Path(__file__).parents[1] / "examples" / "compass_small.toml"
 
 
-def study(members: int, method: str, waves: bool) -> Study:
+def study(members: int, method: str, waves: bool = False, days: tuple[float, float] = (480.0, 960.0)) -> Study:
     modalities = ["seismic", "wells"] if waves else ["wells"]
-    changes = {"methods": [method], "surveys": {"days": [480.0, 960.0], "modalities": modalities}}
+    changes = {"methods": [method], "surveys": {"days": list(days), "modalities": modalities}}
     return load_study(EXAMPLE).changed(ensemble={"members": members}, **changes)
 
 
@@ -159,6 +160,19 @@ def memory_of(sizes: list[int], workers: int, folder: Path) -> list[dict[str, fl
     return rows
 
 
+def time_and_bytes(chosen: Study, folder: Path, workers: int) -> dict[str, Any]:
+    told: dict[str, Any] = {"overhead": loop(chosen, folder, workers)}
+    seconds, inside = told["overhead"]["seconds"], told["overhead"]["inside"]
+    print(f"overhead: {seconds:.2f} s, {inside:.2f} s of them in bare stage calls: {seconds / inside - 1:.1%}")
+    told["bytes"] = bytes_of(folder)
+    print("bytes a member and stage: {per_member:.0f}, its arrays {own:.0f}".format(**told["bytes"]))
+    told["resume"] = resume(chosen, folder, workers)
+    rate = told["resume"]["open_and_verify"] / told["bytes"]["arrays_MB"] * 1e3
+    print("resume: {open_and_verify:.3f} s to open and verify".format(**told["resume"]), f"({rate:.1f} s/GB),", end=" ")
+    print("{again:.1f} s for the whole command on a finished run".format(**told["resume"]))
+    return told
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--members", type=int, default=64)
@@ -166,29 +180,19 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--waves", action="store_true")
     parser.add_argument("--folder", type=Path, help="where runs are written (a temporary folder inside)")
+    parser.add_argument("--only-memory", action="store_true")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as temporary:
         folder = Path(temporary) / "run"
         if options.child:
-            found = loop(study(options.members, options.child, False), folder, options.workers)
+            found = loop(study(options.members, options.child, days=(20.0, 40.0)), folder, options.workers)
             print(json.dumps(found | {"arrays_MB": bytes_of(folder)["arrays_MB"]}))
             return
-        chosen = study(options.members, "enkf", options.waves)
-        told: dict[str, Any] = {"overhead": loop(chosen, folder, options.workers)}
-        seconds, inside = told["overhead"]["seconds"], told["overhead"]["inside"]
-        print(f"overhead: {seconds:.2f} s, {inside:.2f} s of them in bare stage calls: {seconds / inside - 1:.1%}")
-        told["bytes"] = bytes_of(folder)
-        print("bytes a member and stage: {per_member:.0f}, its arrays {own:.0f}".format(**told["bytes"]))
-        told["resume"] = resume(chosen, folder, options.workers)
-        per_GB = told["resume"]["open_and_verify"] / told["bytes"]["arrays_MB"] * 1e3
-        print(
-            "resume: {open_and_verify:.3f} s to open and verify".format(**told["resume"]),
-            f"({per_GB:.1f} s/GB),",
-            end=" ",
-        )
-        print("{again:.1f} s for the whole command on a finished run".format(**told["resume"]))
+        told: dict[str, Any] = {}
+        if not options.only_memory:
+            told |= time_and_bytes(study(options.members, "enkf", options.waves), folder, options.workers)
         told["memory"] = memory_of(options.sizes, options.workers, Path(temporary))
         print(
             "| members | arrays of the run [MB] | forecast alone [MB] | with data and EnKF [MB] |\n|---:|---:|---:|---:|"

@@ -16,8 +16,7 @@ class Stopped(Exception):  # noqa: N818  not an error
     pass
 
 
-@pytest.mark.parametrize("moments", [[1], [2, 4], [5, 6, 7]])
-def test_that_an_interrupted_training_goes_on_behind_its_last_epoch_with_the_same_posterior(tmp_path, moments):
+def test_that_an_interrupted_training_goes_on_behind_its_last_epoch_with_the_same_posterior(tmp_path):
     state, data, observed, noise, _ = gaussian_field(16, 0.25)
     analysis, told = FlowAnalysis(half_channels, StateTransform({"x": Relative()}), **QUICK), []
 
@@ -33,7 +32,7 @@ def test_that_an_interrupted_training_goes_on_behind_its_last_epoch_with_the_sam
     undisturbed = compute(None)
     told.clear()
     store = Store(tmp_path / "run")
-    for moment in moments:
+    for moment in (2, 4, 7):  # in the first network, in the second, and in the Glow
         with pytest.raises(Stopped):
             compute(store, moment)
     posterior = compute(store)
