@@ -13,6 +13,7 @@ from seisflow.cli import app
 from seisflow.config import Study, load_study
 from seisflow.errors import InputError
 from seisflow.observation import coloured_noise, write_segy
+from seisflow.observation.field_data import fingerprint
 from seisflow.report import RunFolder
 from seisflow.runner import run_study
 from seisflow.seeds import generator
@@ -88,6 +89,8 @@ def test_that_records_from_files_give_the_posterior_of_the_run_that_made_them(fi
     assert len(ours.find("observed/survey_2").attributes["sha256"]) == 2
     page = (out / "index.html").read_text()
     assert "truth not known" in page
+    assert "line_2.sgy" in page
+    assert fingerprint(files[1][0]) in page
 
     # Data once taken in cannot be exchanged.
     other = cli("assimilate", out, "--survey", 2, "--data", files[0][0], "--data", wells[1])

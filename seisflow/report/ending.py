@@ -9,7 +9,6 @@ from typing import Any
 from seisflow.report.methods import label
 from seisflow.report.reading import RunFolder
 from seisflow.report.tables import cost_table, folder_bytes, replaced, table
-from seisflow.scoring import versions
 
 __all__ = ["cost", "study"]
 
@@ -37,13 +36,18 @@ def cost(run: RunFolder) -> str:
 
 
 def study(run: RunFolder) -> str:
-    """The study file, to read and to keep, and the versions."""
+    """The study file, to read and to keep, where data came from, and the versions."""
     text = base64.b64encode(run.study_text.encode()).decode("ascii")
-    used = run.summary.get("versions") or versions()
+    sessions = [", ".join(f"{name} {number}" for name, number in used.items()) for used in run.versions]
+    used = "; later ".join(sessions) or "Versions are not known"
+    rows = [
+        [f"survey {k}", html.escape(n), f"<code>{s}</code>"] for k, files in run.sources().items() for n, s in files
+    ]
+    sources = table("Data from files", ["survey", "file", "SHA-256"], rows) if rows else ""
     return (
         '<section id="study"><h2>Study file and versions</h2>'
         f'<p><a download="{html.escape(run.study.name)}.toml" href="data:application/toml;base64,{text}">Download the study '
         f"file</a>; <code>seisflow run {html.escape(run.study.name)}.toml</code> repeats the run.</p>"
-        f"<details><summary>Study file</summary><pre tabindex=0>{html.escape(run.study_text)}</pre></details>"
-        f'<p class="soft">{html.escape(", ".join(f"{name} {number}" for name, number in used.items()))}</p></section>'
+        f"<details><summary>Study file</summary><pre tabindex=0>{html.escape(run.study_text)}</pre></details>{sources}"
+        f'<p class="soft">{html.escape(used)}.</p></section>'
     )

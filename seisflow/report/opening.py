@@ -21,7 +21,10 @@ def head(run: RunFolder) -> str:
         + ", ".join(f"{html.escape(label(m))} {run.done.get(m, 0)} of {run.surveys}" for m in study.methods)
         + "). The page shows what there is.</p>"
     )  # fmt: skip
-    source = "truth and data made in silico" if run.truth(0) is not None else "data from outside, truth not known"
+    twin, outside = run.truth(0) is not None, run.sources()
+    source = "truth and data made in silico" if twin else "data from files, truth not known"
+    if twin and outside:
+        source = f"truth made in silico, data of survey {', '.join(map(str, outside))} from files"
     parts = ("result", "plume", "data", "scores", "calibration", "cost", "study")
     links = "".join(f'<a href="#{part}">{part.capitalize()}</a>' for part in parts)
     return (

@@ -68,6 +68,23 @@ class RunFolder:
         path = self.folder / "summary.json"
         return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
+    @cached_property
+    def versions(self) -> list[dict[str, str]]:
+        """Versions of every session that worked at the run, oldest first; empty where they are not known."""
+        path = self.folder / "run.json"
+        listed = json.loads(path.read_text(encoding="utf-8")).get("versions", []) if path.is_file() else []
+        return list(listed) or ([self.summary["versions"]] if "versions" in self.summary else [])
+
+    def sources(self) -> dict[int, list[tuple[str, str]]]:
+        """Surveys (from 1) whose data came from files: name and SHA-256 of each."""
+        found = {}
+        for k in range(1, self.surveys + 1):
+            stage = self.store.find(f"observed/survey_{k}")
+            if stage is not None and "files" in stage.attributes:
+                names = [Path(file).name for file in stage.attributes["files"]]
+                found[k] = list(zip(names, stage.attributes["sha256"], strict=True))
+        return found
+
     @property
     def grid(self) -> Grid:
         """The flow grid."""

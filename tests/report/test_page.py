@@ -1,6 +1,8 @@
 """The page of a run in a real browser: clicks, keys, a phone's width, no complaint, nothing from elsewhere."""
 
+import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from seisflow.report import RunFolder, write_report
 from seisflow.report.blocks import Block
 from seisflow.report.page import page
+from seisflow.store import Stage, Store
 from tests.chromium import Page, executable
 from tests.report.runs import STUDY, made_run
 
@@ -224,3 +227,21 @@ def test_that_a_block_is_within_half_a_level_of_its_array(bits, rng):
     half = 0.5 * (values.max() - values.min()) / (2**bits - 1)
     assert np.abs(block.restored() - values).max() <= half * (1 + 1e-9)  # rounding of the check itself
     assert Block.of("b", np.zeros((2, 2)), bits).restored().max() == 0
+
+
+def test_that_the_page_names_the_versions_that_ran_and_the_files_that_were_taken_in(tmp_path):
+    folder = made_run(tmp_path / "run")
+    assert "Versions are not known" in page(RunFolder(folder))
+    sessions = [{"seisflow": "0.1.0", "numpy": "2.0"}, {"seisflow": "0.1.0", "numpy": "2.1"}]
+    (folder / "run.json").write_text(json.dumps({"versions": sessions}))
+    store = Store(folder)
+    observed = store.find("observed/survey_3")
+    shutil.rmtree(folder / "stages.zarr" / "observed" / "survey_3")
+    source = {"files": ["/elsewhere/line_3.sgy"], "sha256": ["ab12"]}
+    Store(folder).keep("observed/survey_3", Stage(observed.ensemble, source))
+    text = page(RunFolder(folder))
+    assert "seisflow 0.1.0, numpy 2.0; later seisflow 0.1.0, numpy 2.1" in text
+    assert "data of survey 3 from files" in text
+    assert "line_3.sgy" in text
+    assert "ab12" in text
+    assert "/elsewhere" not in text  # a report may be passed on
