@@ -56,4 +56,7 @@ def say_where(summary: dict[str, Any], folder: Path, quiet: bool) -> None:
     say(f"arrays   {folder / 'stages.zarr'}")
     done, surveys = summary["surveys"], len(summary["survey_days"])
     if done < surveys:
-        say(f"next     survey {done + 1} of {surveys}: seisflow assimilate {folder} --survey {done + 1} --data FILE")
+        after = "" if not any(summary["scores"].values()) else "; or `seisflow run`, which makes its data in silico"
+        say(
+            f"next     survey {done + 1} of {surveys}: seisflow assimilate {folder} --survey {done + 1} --data FILE{after}"
+        )
