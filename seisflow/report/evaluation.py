@@ -65,8 +65,8 @@ def honesty(run: RunFolder) -> str:
     found = {m: c for m, done in run.done.items() if (c := calibration(run, m, done - 1)) is not None}
     if not found:
         return (
-            '<section id="calibration"><h2>Calibration</h2><p>There is none without a truth; the misfits of the data above say '
-            "how well the forecasts explain what was observed.</p></section>"
+            '<section id="calibration"><h2>Calibration</h2><p>There is none without a truth; the misfits of the data above '
+            "say how well the forecasts explain what was observed.</p></section>"
         )
     methods = list(found)
     coverage = lines(
