@@ -1,6 +1,6 @@
 r"""A training step of a conditional Glow beside FrEIA 0.2 and normflows 1.7.3: seconds, memory, growth with depth, sampling.
 
-    python benchmarks/flows_vs_peers.py [--repeats N] [--quick] [--json FILE]
+    python benchmarks/flows_vs_peers.py [--repeats N] [--quick] [--part step] [--json FILE]
     python benchmarks/flows_vs_peers.py --device cuda [--json FILE]      larger fields by ours alone, see flows_by_field.py
 
 Two channels of 64 × 64 cells given two condition channels, L = 3 scales, K = 10 steps, 64 hidden channels in networks of
@@ -36,14 +36,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
+from flow_peers import BATCH, CHANNELS, SCALES, SIZE, Loss, Pooled, freia_glow, normflows_glow
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
 from seisflow.flows import GlowOptions, conditional_glow
 from seisflow.flows.recompute import Memory
 
-CHANNELS, SIZE, SCALES, BATCH = 2, 64, 3, 8
 NAMES = (
     "FrEIA",
     "normflows",
@@ -53,17 +52,6 @@ NAMES = (
     "seisflow unet",
     "seisflow unconditional",
 )
-Loss = Callable[[Tensor, Tensor], Tensor]
-
-
-class Pooled(nn.Module):
-    """The condition averaged to every scale, with no parameters."""
-
-    def forward(self, condition: Tensor) -> list[Tensor]:
-        levels = [condition]
-        for _ in range(SCALES):
-            levels.append(functional.avg_pool2d(levels[-1], 2))
-        return levels[1:]
 
 
 def seisflow_glow(steps: int, hidden: int, memory: Memory, condition: str) -> tuple[nn.Module, Loss, Callable]:
@@ -76,78 +64,6 @@ def seisflow_glow(steps: int, hidden: int, memory: Memory, condition: str) -> tu
         return -flow(c if channels else None).log_prob(x).mean() / x[0].numel()
 
     return flow, loss, lambda n, c: flow(c[:1] if channels else None).sample(n)
-
-
-def freia_glow(steps: int, hidden: int) -> tuple[nn.Module, Loss, Callable]:
-    import FrEIA.framework as framework
-    import FrEIA.modules as modules
-
-    def network(inputs: int, outputs: int) -> nn.Module:
-        last = nn.Conv2d(hidden, outputs, 3, padding=1)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
-        first, second = nn.Conv2d(inputs, hidden, 3, padding=1), nn.Conv2d(hidden, hidden, 1)
-        return nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
-
-    conditions = [framework.ConditionNode(CHANNELS, SIZE // 2**i, SIZE // 2**i) for i in range(1, SCALES + 1)]
-    nodes = [framework.InputNode(CHANNELS, SIZE, SIZE)]
-    outputs = []
-    for scale in range(SCALES):
-        nodes.append(framework.Node(nodes[-1], modules.HaarDownsampling, {}))
-        channels = nodes[-1].output_dims[0][0]
-        for _ in range(steps):
-            nodes.append(framework.Node(nodes[-1], modules.ActNorm, {}))
-            rotation = torch.linalg.qr(torch.randn(channels, channels)).Q
-            nodes.append(framework.Node(nodes[-1], modules.Fixed1x1Conv, {"M": rotation}))
-            arguments = {"subnet_constructor": network, "clamp": 0.5, "clamp_activation": "TANH"}
-            nodes.append(
-                framework.Node(nodes[-1], modules.AffineCouplingOneSided, arguments, conditions=conditions[scale])
-            )
-        if scale + 1 < SCALES:
-            nodes.append(framework.Node(nodes[-1], modules.Split, {}))
-            outputs.append(framework.OutputNode(nodes[-1].out1))
-    outputs.append(framework.OutputNode(nodes[-1]))
-    graph = framework.GraphINN([*nodes, *conditions, *outputs])
-
-    def loss(x: Tensor, c: Tensor) -> Tensor:
-        z, logdet = graph(x, c=Pooled()(c))
-        return (0.5 * sum((part**2).flatten(1).sum(1) for part in z) - logdet).mean() / x[0].numel()
-
-    def sample(n: int, c: Tensor) -> Tensor:
-        with torch.no_grad():
-            shapes = [o.input_dims[0] for o in outputs]
-            parts = []
-            for size in [BATCH] * (n // BATCH):
-                z = [torch.randn(size, *shape) for shape in shapes]
-                parts.append(graph(z, c=[level.expand(size, -1, -1, -1) for level in Pooled()(c[:1])], rev=True)[0])
-            return torch.cat(parts)
-
-    return graph, loss, sample
-
-
-def normflows_glow(steps: int, hidden: int) -> tuple[nn.Module, Loss, Callable]:
-    import normflows as nf
-
-    latents, merges, flows = [], [], []
-    for i in range(SCALES):
-        width = CHANNELS * 2 ** (SCALES + 1 - i)
-        blocks = [nf.flows.GlowBlock(width, hidden, split_mode="channel", scale=True) for _ in range(steps)]
-        flows.append([*blocks, nf.flows.Squeeze()])
-        if i > 0:
-            merges.append(nf.flows.Merge())
-        cells = SIZE // 2 ** (SCALES - i)
-        shape = (width if i == 0 else width // 2, cells, cells)
-        latents.append(nf.distributions.DiagGaussian(shape, trainable=False))
-    flow = nf.MultiscaleFlow(latents, flows, merges, class_cond=False)
-
-    def loss(x: Tensor, c: Tensor) -> Tensor:
-        return flow.forward_kld(x) / x[0].numel()
-
-    def sample(n: int, c: Tensor) -> Tensor:
-        with torch.no_grad():
-            return torch.cat([flow.sample(BATCH)[0] for _ in range(n // BATCH)])
-
-    return flow, loss, sample
 
 
 def build(name: str, steps: int = 10, hidden: int = 64) -> tuple[nn.Module, Loss, Callable]:
@@ -235,6 +151,7 @@ def main() -> None:
     parser.add_argument(
         "--device", default="cpu", help="cpu: beside the peers; cuda: fields, precisions, largest field"
     )
+    parser.add_argument("--part", choices=("step", "sampling", "depth"), action="append", help="default: all three")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--resident", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -252,7 +169,9 @@ def main() -> None:
     names = [n for n in NAMES if available(n)]
     result: dict[str, Any] = {"torch": torch.__version__, "step": {}, "depth": {}, "sampling": {}}
 
-    for hidden in (32, 64):
+    parts = arguments.part or ["step", "sampling"] + ["depth"] * (not arguments.quick)
+
+    for hidden in (32, 64) if "step" in parts else ():
         steppers = {name: Stepper(name, hidden=hidden) for name in names}
         seconds: dict[str, list[float]] = {name: [] for name in names}
         for step in steppers.values():
@@ -260,13 +179,15 @@ def main() -> None:
         for _ in range(repeats):
             for name, step in steppers.items():
                 seconds[name].append(step())
-        print(
-            f"\nL = 3, K = 10, hidden {hidden}: CPU seconds per step (best, median), MB allocated, resident, of weights"
-        )
+        plain = np.array(seconds["seisflow"])
+        what = "CPU seconds per step (best, median), median ratio to seisflow, MB allocated, resident, of weights"
+        print(f"\nL = 3, K = 10, hidden {hidden}: {what}")
         for name, step in steppers.items():
             row = {
                 "best": min(seconds[name]),
                 "median": float(np.median(seconds[name])),
+                # Of steps in the same turn, which see the machine as busy as each other.
+                "ratio": float(np.median(np.array(seconds[name]) / plain)),
                 "allocated": step.allocated(),
                 "resident": resident_growth(name, 10, hidden),
                 "weights": step.parameter_megabytes(),
@@ -274,8 +195,9 @@ def main() -> None:
             result["step"][f"{name}, {hidden}"] = row
             print(f"  {name:24s} " + "  ".join(f"{v:8.3f}" for v in row.values() if v is not None), flush=True)
 
-    print("\nsamples of 2 × 64 × 64 per CPU second, 200 members of one condition (best of repeats)")
-    for hidden, steps in ((64, 10), (32, 4)):
+    if "sampling" in parts:
+        print("\nsamples of 2 × 64 × 64 per CPU second, 200 members of one condition (best of repeats)")
+    for hidden, steps in ((64, 10), (32, 4)) if "sampling" in parts else ():
         shown = [name for name in names if "invert" not in name and "checkpoint" not in name]
         steppers = {name: Stepper(name, steps, hidden) for name in shown}
         rates: dict[str, float] = dict.fromkeys(steppers, 0.0)
@@ -292,7 +214,7 @@ def main() -> None:
             result["sampling"][f"{name}, K = {steps}, hidden {hidden}"] = rate
             print(f"  K = {steps:2d}, hidden {hidden}  {name:24s} {rate:8.1f}", flush=True)
 
-    if not arguments.quick:
+    if "depth" in parts:
         print("\ndepth, hidden 64: MB allocated, of these gradients; CPU seconds per step (best of 3)")
         for name in [n for n in names if n not in ("seisflow unet", "seisflow unconditional")]:
             for steps in (4, 8, 16, 32):
