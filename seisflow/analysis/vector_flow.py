@@ -276,7 +276,10 @@ class VectorFlow(Analysis):
         density = learned.proposal(plain, predicted, observed, noise, generator, progress, *warm)
         X = plain.pack(fields)
         if self.sampling == "joint":
-            latent = density.to_latent(X, predicted.pack() + _centred(noise.sample(len(X), generator)))
+            errors = noise.sample(len(X), generator)
+            if learned.linear:  # re-centred, as the EnKF has them
+                errors -= errors.mean(axis=0)
+            latent = density.to_latent(X, predicted.pack() + errors)
         else:
             latent = generator.standard_normal(X.shape)
         record, state = density.record, density.flow.state_dict()
@@ -288,8 +291,3 @@ class VectorFlow(Analysis):
         if self.adjustments:
             analysed = transformed(analysed, mixing(self.adjustments, len(X), generator), fields)
         return Posterior(analysed, statistics, weights)
-
-
-def _centred(draws: NDArray) -> NDArray[np.float64]:
-    """Perturbations whose mean is zero, as the EnKF has them."""
-    return draws - draws.mean(axis=0)
