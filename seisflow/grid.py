@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from seisflow.errors import InputError
 
@@ -104,11 +105,15 @@ class Grid:
 
 
 def _apply_along(weights: list[NDArray], field: NDArray) -> NDArray:
-    """Multiply the trailing axes of ``field`` by one matrix each."""
+    """Multiply the trailing axes of ``field`` by one matrix each.
+
+    Sparse, which they are; and so that no bit depends on the threads of BLAS or on how many fields come at once.
+    """
     first = field.ndim - len(weights)
     for offset, matrix in enumerate(weights):
-        axis = first + offset
-        field = np.moveaxis(np.tensordot(field, matrix, axes=(axis, 1)), -1, axis)
+        front = np.moveaxis(field, first + offset, 0)
+        product = csr_array(matrix) @ front.reshape(len(front), -1)
+        field = np.moveaxis(product.reshape(len(matrix), *front.shape[1:]), 0, first + offset)
     return np.ascontiguousarray(field)
 
 

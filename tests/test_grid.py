@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
+from seisflow.data import load_section
 from seisflow.errors import InputError
 from seisflow.grid import Grid, average, interpolate
 
@@ -69,3 +71,16 @@ def test_that_a_point_is_located_or_refused():
     assert grid.locate((40.0, 120.0)) == (3, 3)
     with pytest.raises(InputError, match="outside"):
         grid.locate((41.0, 110.0))
+
+
+@pytest.mark.parametrize("move", [average, interpolate])
+def test_that_no_bit_depends_on_the_threads_of_blas_or_on_how_many_fields_come_at_once(move):
+    section = load_section("compass_slice")
+    target = Grid((64, 64), (50.0, 25.0), (300.0, 446.0))
+    field = np.stack([section.velocity, section.density])
+    results = []
+    for threads in (1, 2):  # as a dense product this differed in the last bit
+        with threadpool_limits(threads, user_api="blas"):
+            results.append(move(field[0], section.grid, target))
+    np.testing.assert_array_equal(results[0], results[1])
+    np.testing.assert_array_equal(move(field, section.grid, target)[0], results[0])
