@@ -4,7 +4,7 @@ r"""How the flow solver grows: time per Newton iteration and memory over the num
 
 Sections of the Compass slice at 2:1 cells over the same 3.2 km × 1.6 km, and boxes made of such sections, warped from one
 to the next; 0.05 m³/s of CO2, open sides, default tolerances and steps, one block of 80 days from rest. Per size:
-steps, Newton iterations of the whole field and of the front alone, GMRES iterations, CPU seconds of the block (the fastest of
+steps, Newton iterations of the whole field and of the front alone, GMRES iterations, CPU seconds of the block (fastest of
 three calls) and per Newton iteration of the whole field, bytes per member; and the CPU time per Newton iteration with those
 of the front switched off (`StepControl(max_local=0)`), which is the growth of assembly, preconditioner and GMRES alone. The
 exponents are those of the least-squares lines through log(CPU time per Newton iteration) over log(cells). Then the same
