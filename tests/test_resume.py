@@ -36,6 +36,8 @@ WEE = {
 }
 END = "the end"
 ENGINE_SECONDS = 2.0
+END_SECONDS = 0.5
+"""Scores, figures and the page take about a second on a fast machine; a kill must come before."""
 
 
 def in_order(study: Study) -> list[str]:
@@ -111,7 +113,9 @@ def kill_and_compare(study: Study, reference: Path, tmp_path: Path, kills: list[
     told = []
     for stage, share, group in kills:
         # A run that goes on starts its engines again, which the undisturbed one did in an earlier stage.
-        seconds = 3.0 if stage == END else known.find(stage).seconds + ("posterior" not in stage) * ENGINE_SECONDS
+        seconds = (
+            END_SECONDS if stage == END else known.find(stage).seconds + ("posterior" not in stage) * ENGINE_SECONDS
+        )
         told.append(kill_within(command, stages, stage, share * max(seconds, 0.3), group))
     process = command.start()
     assert process.wait(timeout=600) == 0, command.log()
