@@ -85,7 +85,7 @@ class Draft(ABC):
 
     def take(self, members: Sequence[int], description: Description, **notes: Any) -> bool:
         """Add members that another process wrote at :meth:`target`; ``False`` when they are not seen here as written."""
-        raise NotImplementedError
+        return False  # without a target nobody writes anywhere
 
     def forget(self, members: Iterable[int]) -> None:
         """Take members out again: they are to be computed anew."""
