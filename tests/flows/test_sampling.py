@@ -26,6 +26,7 @@ from seisflow.flows import (
 from seisflow.flows.networks import PerCell
 from seisflow.flows.step import StepChain
 from seisflow.flows.summary import UNetHead
+from tests.flows.test_layers import shaken
 
 KINDS = {
     "field": ((2, 8, 8), 3, {}),
@@ -45,13 +46,6 @@ def _double_precision():
         torch.set_default_dtype(torch.float64)
         yield
         torch.set_default_dtype(torch.float32)
-
-
-def shaken(module, size=0.1):
-    with torch.no_grad():
-        for p in module.parameters():
-            p.add_(size * torch.randn_like(p))
-    return module
 
 
 def make(name, **changes):
