@@ -7,9 +7,9 @@ not fit the budget is computed anew for every image:
 * ``stored`` : as many experiments as fit, computed once;
 * ``recomputed`` : the other experiments share one store, filled again for every image: one more simulation each;
 * ``checkpointed`` : when not even one fits, time is cut into segments. Going back segment by segment, the background is
-  computed again from the nearest checkpoint (a copy of the wavefields). Checkpoints are placed by bisection, which needs
-  memory and repeated steps that grow with the logarithm of the number of segments; Griewank & Walther (2000, ACM Trans.
-  Math. Software 26, 19-45; ``pyrevolve``) place a few less for the same number of repetitions.
+  computed again from the nearest checkpoint (a copy of the wavefields), placed so that the fewest steps are repeated
+  (:mod:`seisflow.observation.revolve`). Long segments cost memory for kept fields, short ones leave more of it for
+  checkpoints: of all lengths the one with the fewest steps is taken.
 
 All three give the same image bit for bit.
 """
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from seisflow.errors import InputError
 from seisflow.observation.layout import Store
 from seisflow.observation.medium import Kept, Medium
+from seisflow.observation.revolve import advances, next_checkpoint
 from seisflow.observation.wave import Propagator
 
 __all__ = ["Backgrounds"]
@@ -51,10 +52,11 @@ class Segments:
     what: str
     store: Store
 
-    def begin(self) -> None:
-        """Silence, and no correlation yet."""
+    def begin(self) -> list[NDArray]:
+        """Silence, and no correlation yet; returns a copy of the silent wavefields."""
         self.propagator.load(self.medium)
         self.propagator.kernel.fields["total"].data[:] = 0
+        return self.propagator.kernel.state()
 
     def _go(self, name: str, series: str, values: NDArray, first: int, steps: int, store: Store | None) -> None:
         # Time counts from the start of the segment, which the buffers of w do not notice: it is a multiple of three.
@@ -99,7 +101,7 @@ class Backgrounds:
     Raises
     ------
     InputError
-        When the budget holds not even three checkpoints and one short segment.
+        When the budget holds not even one copy of the wavefields and one short segment.
     """
 
     def __init__(
@@ -136,7 +138,7 @@ class Backgrounds:
 
     @property
     def _least(self) -> int:
-        return 4 * self._state_bytes + 3 * self.propagator.frame_bytes
+        return self._state_bytes + 3 * self.propagator.frame_bytes
 
     def correlate(self, experiment: int, records: NDArray) -> NDArray:
         """C of one experiment, ``(*grid.shape)``, for records ``(n_samples, n_receivers)``."""
@@ -156,39 +158,64 @@ class Backgrounds:
     # -- checkpoints --------------------------------------------------------------------------------------------------
 
     @cached_property
-    def _plan(self) -> tuple[int, int]:
-        """Steps of a segment, and checkpoints besides the first: half of what is left goes to each."""
-        left = self.memory - 2 * self._state_bytes  # the running adjoint and the first checkpoint
-        units = max(1, int(0.5 * left / (3 * self.propagator.frame_bytes)))
-        length = min(units * self._unit, -(-self.propagator.n_steps // self._unit) * self._unit)
-        spent = self._frames(length) * self.propagator.frame_bytes
-        return length, max(1, int((left - spent) // self._state_bytes))
+    def plan(self) -> tuple[int, int]:
+        """Steps of a segment, and checkpoints held at a time, where the silence at the start counts as one."""
+        units = -(-self.propagator.n_steps // self._unit)
+        best: tuple[int, int, int] | None = None
+        for length in range(1, units + 1):
+            # One state is the records' field between segments; silence takes no memory.
+            left = self.memory - 3 * length * self.propagator.frame_bytes - self._state_bytes
+            if left < 0:
+                break
+            slots, segments = 1 + int(left // self._state_bytes), -(-units // length)
+            repeated = length * advances(segments, slots)
+            if best is None or repeated < best[0]:
+                best = repeated, length * self._unit, slots
+        assert best is not None, "the budget was checked"
+        return best[1], best[2]
+
+    @property
+    def repetitions(self) -> float:
+        """Forward steps that an image takes, per step of its experiments: 0 when all backgrounds are stored."""
+        if self.strategy != "checkpointed":
+            return 1 - self.n_stored / len(self.signatures)
+        length, slots = self.plan
+        n_steps = self.propagator.n_steps
+        return 1 + advances(-(-n_steps // length), slots) * length / n_steps
+
+    @cached_property
+    def _segment(self) -> Store:
+        return self.propagator.kernel.store(self.plan[0])
 
     def _checkpointed(self, signature: NDArray, records: NDArray) -> NDArray:
-        p = self.propagator
-        length, slots = self._plan
-        starts = range(0, p.n_steps, length)
-        store = p.kernel.store(length)
-        run = Segments(p, self.medium, *p.on_steps(signature, records), self.what, store)
-        run.begin()
-        first = p.kernel.state()
-        back = [first]  # of zeros, too
+        p, (length, slots) = self.propagator, self.plan
+        run = Segments(p, self.medium, *p.on_steps(signature, records), self.what, self._segment)
+        back = run.begin()
 
-        def sweep(low: int, high: int, state: list[NDArray], free: int) -> None:
-            """Correlate the segments low … high − 1, the last first, from the wavefields at the start of ``low``."""
-            if high - low == 1:
-                p.kernel.resume(state)
-                run.keep(starts[low], min(length, p.n_steps - starts[low]))
-                p.kernel.resume(back[0])
-                run.correlate(starts[low], min(length, p.n_steps - starts[low]))
-                back[0] = p.kernel.state()
-                return
-            middle = (low + high) // 2 if free else high - 1
-            p.kernel.resume(state)
-            for segment in range(low, middle):
-                run.advance(starts[segment], length)
-            sweep(middle, high, p.kernel.state(), max(free - 1, 0))
-            sweep(low, middle, state, free)
+        def last(segment: int) -> None:
+            """Correlate a segment, from the wavefields at its start, which the kernel holds."""
+            start = segment * length
+            run.keep(start, min(length, p.n_steps - start))
+            p.kernel.resume(back)
+            run.correlate(start, min(length, p.n_steps - start))
+            p.kernel.state(into=back)
 
-        sweep(0, len(starts), first, slots)
+        def sweep(low: int, high: int, state: list[NDArray] | None, slots: int) -> None:
+            """Correlate the segments low … high − 1, the last first; the kernel holds ``state``, that before ``low``."""
+            while high - low > 1:
+                middle = low + next_checkpoint(high - low, slots)
+                for segment in range(low, middle):
+                    run.advance(segment * length, length)
+                if high - middle == 1:
+                    last(middle)
+                else:
+                    sweep(middle, high, p.kernel.state(), slots - 1)
+                if state is None:
+                    p.kernel.silence()
+                else:
+                    p.kernel.resume(state)
+                high = middle
+            last(low)
+
+        sweep(0, -(-p.n_steps // length), None, slots)
         return run.total(1.0 if self.what == "field" else p.dt**-2)

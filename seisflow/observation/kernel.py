@@ -240,9 +240,14 @@ class Kernel:
         for field in self._wavefields:
             field.data_with_halo[:] = 0
 
-    def state(self) -> list[NDArray]:
-        """A copy of the wavefields of one simulation (not of the scattered field)."""
-        return [np.array(f.data_with_halo) for key, f in self.fields.items() if self._carries(key)]
+    def state(self, into: list[NDArray] | None = None) -> list[NDArray]:
+        """A copy of the wavefields of one simulation (not of the scattered field), in new memory or ``into`` an old copy."""
+        own = [f for key, f in self.fields.items() if self._carries(key)]
+        if into is None:
+            return [np.array(f.data_with_halo) for f in own]
+        for values, field in zip(into, own, strict=True):
+            values[:] = field.data_with_halo
+        return into
 
     def resume(self, state: list[NDArray]) -> None:
         """Put a copied state back."""

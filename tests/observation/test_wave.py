@@ -1,5 +1,6 @@
 """Waves against exact solutions; adjoints by dot products; linearisations by Taylor slopes."""
 
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,19 @@ from seisflow.observation import (
     dot_test,
     taylor_slopes,
 )
+from seisflow.observation.background import Segments
 from seisflow.observation.differences import laplacian
 from seisflow.observation.kernel import operators_built
+from seisflow.observation.revolve import advances
 
 RANDOM = np.random.default_rng(20)
+
+
+class Copy(list):
+    """A list whose end can be noticed, and that is not another."""
+
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
 
 
 def layered(grid):
@@ -180,16 +190,56 @@ def test_that_the_gradient_is_the_derivative_of_the_misfit(double):
 def test_that_a_memory_budget_changes_no_bit_of_an_image(single, condition):
     gathers = RANDOM.standard_normal((3, single.n_samples, 20)).astype(np.float32)
     whole = ((single.n_steps - 1) // single.every + 1) * single.frame_bytes
-    images, strategies = [], []
-    for memory in (None, 1.5 * whole, 0.9 * whole, 5 * single.state_bytes):
+    least = single.state_bytes + 3 * single.frame_bytes
+    images, strategies, repetitions = [], [], []
+    for memory in (None, 2.5 * whole, 0.9 * whole, 3.5 * single.state_bytes, least):
         migration = Migration(single, *layered(SMALL), Encoding.plain(3), Imaging(condition), memory)
         images.append(migration.image(gathers))
         strategies.append(migration.backgrounds.strategy)
-    assert strategies == ["stored", "recomputed", "checkpointed", "checkpointed"]
+        repetitions.append(migration.backgrounds.repetitions)
+    assert strategies == ["stored", "recomputed", "checkpointed", "checkpointed", "checkpointed"]
+    assert repetitions[:2] == [0, pytest.approx(2 / 3)]
+    assert np.all(np.diff(repetitions) > 0)
     for image in images[1:]:
         np.testing.assert_array_equal(image, images[0])
     with pytest.raises(InputError, match="at least"):
         _ = Migration(single, *layered(SMALL), Encoding.plain(3), Imaging(condition), 1000.0).backgrounds
+
+
+def test_that_checkpoints_are_run_and_held_as_the_binomial_schedule_says(single, monkeypatch):
+    gathers = RANDOM.standard_normal((1, single.n_samples, 20)).astype(np.float32)
+    memory = 0.2 * single.n_steps / single.every * single.frame_bytes + 3 * single.state_bytes
+    migration = Migration(single, *layered(SMALL), Encoding.plain(3), Imaging(), memory)
+    length, slots = migration.backgrounds.plan
+    segments = -(-single.n_steps // length)
+    assert segments > slots > 1
+    run, copy, advance = single.kernel.run, single.kernel.state, Segments.advance
+    copies, most, steps = weakref.WeakSet(), [], {"forward": 0, "keep field": 0, "correlate": 0}
+
+    def count(name, n, store):
+        steps[name] += n
+        run(name, n, store)
+
+    def watch(into=None):
+        if into is None:
+            into = Copy(copy())
+            copies.add(into)
+            return into
+        return copy(into)
+
+    def look(*arguments):
+        most.append(len(copies))
+        advance(*arguments)
+
+    monkeypatch.setattr(single.kernel, "run", count)
+    monkeypatch.setattr(single.kernel, "state", watch)
+    monkeypatch.setattr(Segments, "advance", look)
+    migration.backgrounds.correlate(0, gathers[0])
+    assert steps["forward"] == length * advances(segments, slots)
+    assert steps["keep field"] == steps["correlate"] == single.n_steps
+    assert migration.backgrounds.repetitions == 1 + steps["forward"] / single.n_steps
+    assert max(most) <= slots  # the silence at the start takes none, the records' field takes one
+    assert slots * single.state_bytes + migration.backgrounds._segment.nbytes <= memory
 
 
 def test_that_source_and_receiver_can_be_exchanged(double):
