@@ -205,6 +205,8 @@ def _seismic(
             mute_depth=s.mute_depth_m,
         ),
         encoded_shots=s.encoded_shots,
+        codes=s.codes,
+        reference=s.reference,
         snr=s.snr_dB,
         repeatability=None if errors == Repeatability() else errors,
         initial_pressure=initial_pressure,

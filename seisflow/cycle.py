@@ -96,10 +96,11 @@ def assimilate(
                 return Stage(state)
             folder = recorder.scratch(f"{analysis.name}/survey_{k + 1}/posterior")
             acting = analysis if folder is None else analysis.resumable(folder)
+            simulated, data = scenario.observation.refer(state, predicted.ensemble, observed[k])
             posterior = acting.update(
                 state,
-                predicted.ensemble,
-                observed[k],
+                simulated,
+                data,
                 scenario.observation.noise,
                 generator(scenario.seed, f"analysis {analysis.name}", k),
                 (lambda what, done, total: progress(f"{what}, survey {k + 1}", done, total)) if progress else None,

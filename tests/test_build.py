@@ -66,3 +66,15 @@ def test_that_a_study_with_trapping_and_a_shut_well_runs_through(tmp_path):
     truth = Store(tmp_path / "run").find("truth/survey_2").ensemble
     assert np.all(truth["maximum_saturation"] >= truth["saturation"])
     assert np.any(truth["maximum_saturation"] > truth["saturation"])
+
+
+def test_that_the_choices_of_a_study_reach_the_seismic_observation():
+    changes = {"sources": 4, "encoded_shots": 3, "codes": "random", "reference": "forecast_mean"}
+    study = Study.from_dict({"surveys": {"days": [200.0], "modalities": ["seismic"]}, "seismic": changes})
+    with build(study, workers=1) as parts:
+        (seismic,) = parts.scenario.observation.parts
+        assert seismic.reference == "forecast_mean"
+        assert seismic.encoding.weights.shape == (3, 4)
+        assert (seismic.encoding.shifts > 0).any()
+    with build(study.changed(seismic={"codes": "orthogonal"}), workers=1) as parts:
+        assert (parts.scenario.observation.parts[0].encoding.shifts == 0).all()

@@ -53,6 +53,10 @@ class SeismicTable(Table):
     """Signal-to-noise ratio of the records: ‖noise‖ = ‖data‖ 10^(−SNR/20)."""
     encoded_shots: Count | None = None
     """Number of simultaneous-source shots that the sources are encoded into; left out: none, one shot a source."""
+    codes: Literal["orthogonal", "random"] = "orthogonal"
+    """What fires in them: all sources with ``"orthogonal"`` weights, or each once, with a ``"random"`` sign and delay."""
+    reference: Literal["baseline", "forecast_mean"] = "baseline"
+    """What analyses see data relative to; ``"forecast_mean"`` takes one simulation more a survey."""
     space_order: Annotated[int, Field(ge=4, le=16, multiple_of=2)] = 8
     """Order of the finite differences in space."""
     absorbing_cells: Annotated[int, Field(ge=2)] = 10

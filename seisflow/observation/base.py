@@ -28,6 +28,18 @@ class Observation(ABC):
     def observe(self, truth: Ensemble, generator: np.random.Generator) -> Ensemble:
         """Noisy data of a true state (an ensemble of one member), as the field would record them."""
 
+    def refer(self, forecast: Ensemble, *data: Ensemble) -> tuple[Ensemble, ...]:
+        """Data relative to the reference that this observation is set to, as the analysis gets them; most have none.
+
+        Parameters
+        ----------
+        forecast
+            The forecast that the data are compared with.
+        data
+            Results of :meth:`predict` and :meth:`observe`.
+        """
+        return data
+
     @property
     @abstractmethod
     def noise(self) -> Covariance:

@@ -49,6 +49,11 @@ class Joint(Observation):
     def observe(self, truth: Ensemble, generator: np.random.Generator) -> Ensemble:
         return self._merge([part.observe(truth, generator) for part in self.parts])
 
+    def refer(self, forecast: Ensemble, *data: Ensemble) -> tuple[Ensemble, ...]:
+        for part in self.parts:
+            data = part.refer(forecast, *data)
+        return data
+
     @property
     def noise(self) -> BlockCovariance:
         return BlockCovariance(tuple(part.noise for part in self.parts))

@@ -6,14 +6,14 @@ r"""Time-lapse seismic images of a CO2 saturation: y = image of (F[R(S)] − F[b
 
 The image is linear in the records, so image(data + noise) = image(data) + image(noise). Therefore the noise covariance of
 the image comes from a bank of imaged noise records (:mod:`seisflow.observation.noise`), which serves all surveys. Another
-reference model than the baseline, such as the forecast mean, subtracts one fixed image from data and predictions alike:
-:meth:`Seismic.relative_to`.
+reference model x̄ than the baseline, such as the forecast mean, subtracts one image, that of F[R(x̄)] − F[baseline], from
+data and predictions alike: :meth:`Seismic.relative_to`, and :meth:`Seismic.refer` in the loop.
 
 Images are in units of the noise: they are divided by one number, the root mean square over the flow grid of one imaged
 noise draw (at 28 dB when no noise is asked for). It depends on the baseline, survey, options and seed, never on a member.
 
-With ``encoded_shots`` the experiments are supershots of several sources: a fixed linear map of the single-shot records, made
-from the seed, the same for members, truth and noise.
+With ``encoded_shots`` the experiments are supershots of several sources: a fixed linear map of the single-shot records, the
+same for members, truth and noise.
 
 Work by lifetime: once per process: operators, background wavefields, baseline records; once per study: noise bank; once per
 member: one forward and one adjoint run per experiment. Members may be spread over processes (``workers``) or over any
@@ -22,11 +22,10 @@ member: one forward and one adjoint run per experiment. Members may be spread ov
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import cached_property
-from types import TracebackType
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,15 +35,17 @@ from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.grid import Grid
 from seisflow.observation.base import Observation
-from seisflow.observation.encoding import Encoding
-from seisflow.observation.imaging import Imaging, smooth
+from seisflow.observation.dispatch import Dispatch
+from seisflow.observation.encoding import Codes, Encoding
+from seisflow.observation.imaging import Imaging
 from seisflow.observation.noise import Repeatability, coloured_noise
-from seisflow.observation.processes import Processes
 from seisflow.observation.rock_physics import RockPhysics
-from seisflow.observation.simulator import Settings, State, forget, simulate
+from seisflow.observation.simulator import Settings
 from seisflow.observation.survey import Survey
 
 __all__ = ["Seismic"]
+
+Reference = Literal["baseline", "forecast_mean"]
 
 _NOMINAL_SNR = 28.0
 
@@ -67,11 +68,16 @@ class Seismic(Observation):
     rock_physics, imaging
         How CO2 changes the rock, and how images are made.
     encoded_shots
-        Number of supershots; None: every source alone, with the cleanest images.
+        Number of supershots; None: every source alone.
+    codes
+        What fires in them: ``"orthogonal"`` weights, or ``"random"`` signs and delays
+        (:mod:`~seisflow.observation.encoding`).
     shots
         Indices of the sources to use, each alone; None: all of them.
     longest_delay
-        Longest delay of a source in a supershot [s].
+        Longest delay of a source in a supershot of random codes [s].
+    reference
+        What :meth:`refer` subtracts: ``"baseline"``, nothing more than the baseline, or ``"forecast_mean"``.
     snr
         Signal-to-noise ratio of the records [dB]; None: no noise.
     repeatability
@@ -111,8 +117,10 @@ class Seismic(Observation):
         rock_physics: RockPhysics | None = None,
         imaging: Imaging | None = None,
         encoded_shots: int | None = None,
+        codes: Codes = "orthogonal",
         shots: tuple[int, ...] | None = None,
         longest_delay: float = 0.2,
+        reference: Reference = "baseline",
         snr: float | None = 28.0,
         repeatability: Repeatability | None = None,
         initial_pressure: NDArray | None = None,
@@ -126,126 +134,63 @@ class Seismic(Observation):
         workers: int = 1,
         executor: Executor | None = None,
     ) -> None:
-        if flow_grid.ndim != wave_grid.ndim:
-            raise InputError("wave_grid.ndim", wave_grid.ndim, f"the flow grid has {flow_grid.ndim} axes")
-        for (low, high), (first, last) in zip(flow_grid.extent, wave_grid.extent, strict=True):
-            if low < first - 1e-6 or high > last + 1e-6:
-                raise InputError(
-                    "wave_grid.extent", wave_grid.extent, f"it must hold the flow grid's {flow_grid.extent} m"
-                )
-        for name, values in (("velocity", velocity), ("density", density)):
-            array = np.asarray(values)
-            if array.shape != wave_grid.shape:
-                raise InputError(f"{name}.shape", array.shape, f"it must be the wave grid's {wave_grid.shape}")
-            if not (np.isfinite(array).all() and (array > 0).all()):
-                raise InputError(name, float(np.min(array)), "every value must be finite and positive (SI units)")
-        phi = np.array(np.broadcast_to(np.asarray(porosity, np.float64), flow_grid.shape))
-        if not ((phi > 0) & (phi < 1)).all():
-            raise InputError("porosity", float(np.min(phi)), "every value must lie between 0 and 1")
         if snr is not None and not np.isfinite(snr):
             raise InputError("snr", snr, "give decibels, or None for no noise")
         if noise_images < 2:
             raise InputError("noise_images", noise_images, "give at least 2")
         if not (np.isfinite(longest_delay) and 0 <= longest_delay < survey.duration):
             raise InputError("longest_delay", longest_delay, "give 0 s or more, less than the record's duration")
-        if workers < 1:
-            raise InputError("workers", workers, "give at least 1")
-        rock_physics = rock_physics or RockPhysics()
-        self._initial_pressure = None if initial_pressure is None else np.array(initial_pressure, np.float64)
-        given = None if self._initial_pressure is None else self._initial_pressure.shape
-        if rock_physics.pressure is not None and given != flow_grid.shape:
-            raise InputError("initial_pressure", given, f"the pressure effect needs it, {flow_grid.shape}, in Pa")
-        survey.check(wave_grid, velocity, space_order)
-        n_sources = len(survey.sources)
-        if shots is not None and encoded_shots is not None:
-            raise InputError("shots", shots, "choose either a subset of the shots or encoded_shots")
-        if encoded_shots is not None:
-            encoding = Encoding.random(n_sources, encoded_shots, round(longest_delay / survey.interval), seed)
-        else:
-            encoding = Encoding.plain(n_sources) if shots is None else Encoding.subset(n_sources, shots)
+        if reference not in ("baseline", "forecast_mean"):
+            raise InputError("reference", reference, "choose 'baseline' or 'forecast_mean'")
+        delay = round(longest_delay / survey.interval)
+        encoding = Encoding.chosen(len(survey.sources), shots, encoded_shots, codes, delay, seed)
         self._settings = Settings(
             flow_grid,
             wave_grid,
-            np.array(velocity, np.float64),
-            np.array(density, np.float64),
-            phi,
+            velocity,
+            density,
+            porosity,  # type: ignore[arg-type]
             survey,
-            rock_physics,
+            rock_physics or RockPhysics(),
             imaging or Imaging(),
             encoding,
             repeatability,
+            initial_pressure,
             space_order,
             layer,
             free_surface,
             memory,
             threads,
         )
+        survey.check(wave_grid, self._settings.velocity, space_order)
+        self.reference: Reference = reference
         self.flow_grid, self.wave_grid, self.survey, self.encoding = flow_grid, wave_grid, survey, encoding
-        self.snr, self.noise_images, self.seed, self.workers = snr, noise_images, seed, workers
-        self._executor = executor
-        self._processes = Processes(workers)
+        self.snr, self.noise_images, self.seed = snr, noise_images, seed
+        self._dispatch = Dispatch(self._settings, workers, executor)
 
-    # -- running tasks ----------------------------------------------------------------------------------------------
-
-    def _map(self, task: str, *columns: list) -> Iterator[NDArray]:
-        """One task per row of the columns, in order."""
-        rows = [(self._settings, task, *row) for row in zip(*columns, strict=True)]
-        if self._executor is not None:
-            return self._executor.map(simulate, *zip(*rows, strict=True))
-        if self.workers == 1:
-            return (simulate(*row) for row in rows)
-        return self._processes.map(simulate, rows)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """A copy in another process simulates there, in that process."""
-        return {**self.__dict__, "_executor": None, "_processes": Processes(1), "workers": 1}
+    @property
+    def workers(self) -> int:
+        """Processes over which members are spread."""
+        return self._dispatch.workers
 
     def close(self) -> None:
         """End the worker processes; they start again when needed."""
-        self._processes.close()
-        forget(self._settings)
+        self._dispatch.close()
 
     def __enter__(self) -> Seismic:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     # -- the observation --------------------------------------------------------------------------------------------
 
-    def _states(self, ensemble: Ensemble) -> list[State]:
-        if "saturation" not in ensemble:
-            raise InputError("ensemble.names", ensemble.names, "it must have a field 'saturation'")
-        saturation = ensemble["saturation"]
-        if saturation.shape[1:] != self.flow_grid.shape:
-            raise InputError("saturation.shape", saturation.shape, f"members must have shape {self.flow_grid.shape}")
-        for member, values in enumerate(saturation):
-            if not (np.isfinite(values).all() and values.min() >= -1e-6 and values.max() <= 1 + 1e-6):
-                extremes = (float(values.min()), float(values.max()))
-                raise InputError(f"saturation[{member}]", extremes, "it must be finite and lie in [0, 1]")
-        if self._settings.rock_physics.pressure is None:
-            return [(np.clip(values, 0.0, 1.0), None) for values in saturation]
-        if "pressure" not in ensemble:
-            raise InputError("ensemble.names", ensemble.names, "the pressure effect needs a field 'pressure'")
-        changes = ensemble["pressure"] - self._initial_pressure
-        return [(np.clip(values, 0.0, 1.0), change) for values, change in zip(saturation, changes, strict=True)]
-
     def predict(self, ensemble: Ensemble, progress: Callable[[int, int], None] | None = None) -> Ensemble:
-        """Noise-free images of every member.
-
-        Parameters
-        ----------
-        ensemble
-            With field ``saturation`` ``(M, *flow_grid.shape)``.
-        progress
-            Called with (members done, members) after every member.
-        """
-        states = self._states(ensemble)
+        """Noise-free images of the members' ``saturation`` ``(M, *flow_grid.shape)``; ``progress(done, total)``."""
+        states = self._settings.states(ensemble)
         unit = self.unit
         images = np.empty((ensemble.size, *self.flow_grid.shape), np.float32)
-        for member, image in enumerate(self._map("image", states)):
+        for member, image in enumerate(self._dispatch.map("image", states)):
             images[member] = image / unit
             if progress is not None:
                 progress(member + 1, ensemble.size)
@@ -255,10 +200,9 @@ class Seismic(Observation):
         if truth.size != 1:
             raise InputError("truth.size", truth.size, "give one member")
         noise = None if self.snr is None else coloured_noise(self.survey, self.noise_norm, generator)
-        s, vintage = self._settings, None
-        if s.repeatability is not None:
-            vintage = s.repeatability.draw(self.survey, self.wave_grid, generator)
-        (image,) = self._map("image", self._states(truth), [noise], [vintage])
+        errors = self._settings.repeatability
+        vintage = None if errors is None else errors.draw(self.survey, self.wave_grid, generator)
+        (image,) = self._dispatch.map("image", self._settings.states(truth), [noise], [vintage])
         return Ensemble({"image": (image / self.unit)[None]}, truth.time)
 
     def from_records(self, records: NDArray, time: float = 0.0) -> Ensemble:
@@ -275,7 +219,7 @@ class Seismic(Observation):
         expected = (len(self.survey.sources), self.survey.n_samples, len(self.survey.receivers))
         if np.shape(records) != expected or not np.isfinite(records).all():
             raise InputError("records.shape", np.shape(records), f"give finite records of the survey's {expected}")
-        (image,) = self._map("record_image", [np.asarray(records, np.float32)])
+        (image,) = self._dispatch.map("record_image", [np.asarray(records, np.float32)])
         return Ensemble({"image": (image / self.unit)[None]}, time)
 
     def relative_to(self, data: Ensemble, reference: Ensemble) -> Ensemble:
@@ -294,10 +238,16 @@ class Seismic(Observation):
             raise InputError("reference.size", reference.size, "give one member, such as the forecast's mean")
         return Ensemble({"image": data["image"] - self.predict(reference)["image"]}, data.time)
 
+    def refer(self, forecast: Ensemble, *data: Ensemble) -> tuple[Ensemble, ...]:
+        if self.reference == "baseline":
+            return data
+        image = self.predict(forecast.mean())["image"]
+        return tuple(one.replace(image=one["image"] - image) for one in data)
+
     @cached_property
     def baseline_records(self) -> NDArray[np.float32]:
         """Single-shot records of the baseline, ``(n_sources, n_samples, n_receivers)``."""
-        return next(self._map("shots", [None]))
+        return next(self._dispatch.map("shots", [None]))
 
     @cached_property
     def noise_norm(self) -> float:
@@ -306,8 +256,8 @@ class Seismic(Observation):
         return float(np.linalg.norm(self.baseline_records.astype(np.float64))) * 10 ** (-snr / 20)
 
     def _noise_images(self, draws: range) -> list[NDArray]:
-        n = len(draws)
-        return list(self._map("noise_image", [self.noise_norm] * n, [self.seed] * n, list(draws)))
+        fixed = ([one] * len(draws) for one in (self.noise_norm, self.seed))
+        return list(self._dispatch.map("noise_image", *fixed, list(draws)))
 
     @cached_property
     def unit(self) -> np.float32:
@@ -330,14 +280,14 @@ class Seismic(Observation):
 
     def records(self, ensemble: Ensemble) -> NDArray[np.float32]:
         """Single-shot records of every member, ``(M, n_sources, n_samples, n_receivers)``, without noise."""
-        return np.stack(list(self._map("shots", self._states(ensemble))))
+        return np.stack(list(self._dispatch.map("shots", self._settings.states(ensemble))))
 
     def wave_images(self, ensemble: Ensemble) -> NDArray[np.float32]:
         """Noise-free images of every member at the resolution of the wave grid, ``(M, *wave_grid.shape)``."""
-        return np.stack([image / self.unit for image in self._map("wave_image", self._states(ensemble))])
+        images: NDArray[np.float32] = np.stack(list(self._dispatch.map("wave_image", self._settings.states(ensemble))))
+        return images / self.unit
 
     @property
     def background(self) -> tuple[NDArray, NDArray]:
         """The smoothed baseline in which images are made: v_p [m/s] and ρ [kg/m³] on the wave grid."""
-        s = self._settings
-        return smooth(s.velocity, s.density, s.wave_grid, s.imaging.smoothing)
+        return self._settings.background

@@ -13,6 +13,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from seisflow.ensemble import Ensemble
+from seisflow.errors import InputError
 from seisflow.grid import Grid, average, interpolate
 from seisflow.observation.encoding import Encoding
 from seisflow.observation.imaging import Imaging, Migration, smooth
@@ -31,7 +33,7 @@ State = tuple[NDArray, NDArray | None]
 
 @dataclass(frozen=True, eq=False)
 class Settings:
-    """All that a process needs to simulate: sent to workers, with a token by which they know it again."""
+    """All that a process needs to simulate: checked here, sent to workers, with a token by which they know it again."""
 
     flow_grid: Grid
     wave_grid: Grid
@@ -43,12 +45,67 @@ class Settings:
     imaging: Imaging
     encoding: Encoding
     repeatability: Repeatability | None
+    initial_pressure: NDArray | None
     space_order: int
     layer: int
     free_surface: bool
     memory: float | None
     threads: int
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def __post_init__(self) -> None:
+        flow, waves = self.flow_grid, self.wave_grid
+        if flow.ndim != waves.ndim:
+            raise InputError("wave_grid.ndim", waves.ndim, f"the flow grid has {flow.ndim} axes")
+        for (low, high), (first, last) in zip(flow.extent, waves.extent, strict=True):
+            if low < first - 1e-6 or high > last + 1e-6:
+                raise InputError("wave_grid.extent", waves.extent, f"it must hold the flow grid's {flow.extent} m")
+        for name in ("velocity", "density"):
+            array = np.array(getattr(self, name), np.float64)
+            if array.shape != waves.shape:
+                raise InputError(f"{name}.shape", array.shape, f"it must be the wave grid's {waves.shape}")
+            bad = array[~(np.isfinite(array) & (array > 0))]
+            if bad.size:
+                raise InputError(name, float(bad[0]), "every value must be finite and positive (SI units)")
+            object.__setattr__(self, name, array)
+        phi = np.array(np.broadcast_to(np.asarray(self.porosity, np.float64), flow.shape))
+        if not ((phi > 0) & (phi < 1)).all():
+            raise InputError("porosity", float(np.min(phi)), "every value must lie between 0 and 1")
+        object.__setattr__(self, "porosity", phi)
+        if self.initial_pressure is not None:
+            object.__setattr__(self, "initial_pressure", np.array(self.initial_pressure, np.float64))
+        given = None if self.initial_pressure is None else self.initial_pressure.shape
+        if self.rock_physics.pressure is not None and given != flow.shape:
+            raise InputError("initial_pressure", given, f"the pressure effect needs it, {flow.shape}, in Pa")
+
+    @property
+    def background(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The smoothed baseline in which images are made: v_p [m/s] and ρ [kg/m³] on the wave grid."""
+        return smooth(self.velocity, self.density, self.wave_grid, self.imaging.smoothing)
+
+    def states(self, ensemble: Ensemble) -> list[State]:
+        """The states of an ensemble's members.
+
+        Raises
+        ------
+        InputError
+            When a field is missing, of another shape, or a saturation is impossible.
+        """
+        if "saturation" not in ensemble:
+            raise InputError("ensemble.names", ensemble.names, "it must have a field 'saturation'")
+        saturation = ensemble["saturation"]
+        if saturation.shape[1:] != self.flow_grid.shape:
+            raise InputError("saturation.shape", saturation.shape, f"members must have shape {self.flow_grid.shape}")
+        for member, values in enumerate(saturation):
+            if not (np.isfinite(values).all() and values.min() >= -1e-6 and values.max() <= 1 + 1e-6):
+                extremes = (float(values.min()), float(values.max()))
+                raise InputError(f"saturation[{member}]", extremes, "it must be finite and lie in [0, 1]")
+        if self.rock_physics.pressure is None:
+            return [(np.clip(values, 0.0, 1.0), None) for values in saturation]
+        if "pressure" not in ensemble:
+            raise InputError("ensemble.names", ensemble.names, "the pressure effect needs a field 'pressure'")
+        changes = ensemble["pressure"] - self.initial_pressure
+        return [(np.clip(values, 0.0, 1.0), change) for values, change in zip(saturation, changes, strict=True)]
 
 
 class Simulator:
@@ -66,8 +123,7 @@ class Simulator:
             free_surface=s.free_surface,
             threads=s.threads,
         )
-        background = smooth(s.velocity, s.density, s.wave_grid, s.imaging.smoothing)
-        self.migration = Migration(self.propagator, *background, s.encoding, s.imaging, s.memory)
+        self.migration = Migration(self.propagator, *s.background, s.encoding, s.imaging, s.memory)
         self._inside = np.ones(s.wave_grid.shape, bool)
         for axis, (low, high) in enumerate(s.flow_grid.extent):
             centres = s.wave_grid.centres(axis)

@@ -109,6 +109,29 @@ def test_that_every_source_fires_once_and_the_seed_fixes_how():
     assert (encoding.shifts != other.shifts).any()
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 8, 12])
+def test_that_as_many_orthogonal_supershots_as_sources_have_no_crosstalk(n):
+    encoding = Encoding.orthogonal(n, n, seed=3)
+    W = encoding.weights
+    np.testing.assert_allclose(W.T @ W, np.eye(n), atol=1e-14)  # rounding of a matrix of norm 1
+    assert (encoding.shifts == 0).all()
+    if n in (1, 2, 4, 8):
+        np.testing.assert_array_equal(np.abs(W), 1 / np.sqrt(n))
+
+
+def test_that_fewer_orthogonal_supershots_keep_every_source_and_crosstalk_between_distant_ones_only():
+    for n in (2, 4):
+        P = (W := Encoding.orthogonal(8, n).weights).T @ W
+        s, t = np.indices((8, 8))
+        np.testing.assert_allclose(P, (s - t) % n == 0, atol=1e-15)
+    for n in (3, 5, 7):
+        W = Encoding.orthogonal(8, n).weights
+        np.testing.assert_allclose((W**2).sum(axis=0), 1, rtol=1e-14)  # as strong as in the plain image
+    W = Encoding.orthogonal(12, 5).weights
+    np.testing.assert_allclose(W @ W.T, 12 / 5 * np.eye(5), atol=1e-14)
+    assert np.trace(W.T @ W) == pytest.approx(12)
+
+
 def test_that_a_subset_fires_the_chosen_sources_alone():
     encoding = Encoding.subset(5, [3, 0])
     records = np.random.default_rng(0).standard_normal((5, 7, 4))
@@ -121,3 +144,7 @@ def test_that_a_subset_fires_the_chosen_sources_alone():
 def test_that_more_supershots_than_sources_are_refused():
     with pytest.raises(InputError, match="encoded_shots"):
         Encoding.random(4, 5, 10)
+    with pytest.raises(InputError, match="encoded_shots"):
+        Encoding.orthogonal(4, 5)
+    with pytest.raises(InputError, match="encoded_shots"):
+        Encoding.orthogonal(4, 0)
