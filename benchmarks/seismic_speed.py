@@ -1,6 +1,7 @@
 r"""What seismic training samples cost, plain, with source encoding and with fewer shots, and how that grows with the grid.
 
-    python benchmarks/seismic_speed.py [--cases B C D] [--members 4]
+    python benchmarks/seismic_speed.py [--cases B C D] [--members 4] [--counts 8 7 6 5 4 3 2 1]
+    python benchmarks/seismic_speed.py --whole [--cases B C]
 
 For wave grids of 128 × 64, 256 × 128 and 512 × 256 over the Compass section (squeezed in depth so that every grid sees all
 of it), with its density: CPU seconds of one process per member (a forward run and an image per experiment), over a few
@@ -8,12 +9,16 @@ members; seconds for 128 members on two cores are 64 times that. Work done once 
 is given apart. The cosine is that of noise-free images of a member, encoded or of a subset beside plain, over the flow grid;
 the range is over the members. Subsets are spread evenly over the eight shots. The plume of a member is a layer under a seal
 with a random position and width.
+
+``--whole`` makes 128 samples with two worker processes and prints the seconds on the clock and those of CPU, from nothing to
+the last image: plain shots, and eight supershots of orthogonal codes.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
 import time
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -58,37 +63,67 @@ def chosen(count: int) -> tuple[int, ...]:
     return tuple(int(i) for i in np.round((np.arange(count) + 0.5) * SHOTS / count - 0.5))
 
 
-def measure(name: str, members: int, options: list[dict[str, object]]) -> None:
+def problem(name: str) -> tuple[Grid, Grid, tuple[Grid, Grid, np.ndarray, np.ndarray, float, Survey], Imaging]:
+    """Flow grid, wave grid, the first arguments of Seismic, and how images are made."""
     shape, h, duration, frequency = CASES[name]
     waves = Grid(shape, (h, h))
     flow = Grid((shape[0] // 2, shape[1] * 3 // 8), (2 * h, 2 * h), (0.0, shape[1] * h / 4))
-    velocity, density = model(waves)
     depth = 0.08 * shape[1] * h
     survey = Survey.seabed(
         waves, frequency, duration, n_sources=SHOTS, n_receivers=100, source_depth=depth, receiver_depth=h
     )
+    return flow, waves, (flow, waves, *model(waves), 0.25, survey), Imaging(mute_depth=0.2 * shape[1] * h)
+
+
+def cosines(images: np.ndarray, plain: np.ndarray) -> np.ndarray:
+    """Of every member's image to the plain one."""
+    size = np.linalg.norm(images, axis=(1, 2)) * np.linalg.norm(plain, axis=(1, 2))
+    return (images * plain).sum(axis=(1, 2)) / size
+
+
+def measure(name: str, members: int, options: list[tuple[str, dict[str, object]]]) -> None:
+    flow, waves, arguments, imaging = problem(name)
     ensemble = plumes(flow, members)
     plain: np.ndarray | None = None
-    imaging = Imaging(mute_depth=0.2 * shape[1] * h)
-    for option in options:
+    for label, option in options:
         start = time.process_time()
-        with Seismic(flow, waves, velocity, density, 0.25, survey, imaging=imaging, snr=None, **option) as seismic:  # type: ignore[arg-type]
-            count, kind = seismic.encoding.n_experiments, "supershots" if "encoded_shots" in option else "shots"
+        with Seismic(*arguments, imaging=imaging, snr=None, **option) as seismic:  # type: ignore[arg-type]
+            count = seismic.encoding.n_experiments
             _ = seismic.unit
             seismic.predict(ensemble.members([0]))
             once = time.process_time() - start
             start = time.process_time()
             images = seismic.predict(ensemble)["image"].astype(float)
             each = (time.process_time() - start) / members
-        if plain is None:
-            plain = images
-        dots = (
-            (images * plain).sum(axis=(1, 2)) / np.linalg.norm(images, axis=(1, 2)) / np.linalg.norm(plain, axis=(1, 2))
-        )
+        plain = images if plain is None else plain
+        dots = cosines(images, plain)
         print(
-            f"{name} {shape[0]} x {shape[1]}, {count} {kind}: once {once:.1f} s, "
+            f"{name} {waves.shape[0]} x {waves.shape[1]}, {count} {label}: once {once:.1f} s, "
             f"a member {each:.3f} s, 128 members on 2 cores {64 * each:.0f} s, "
             f"cosine to plain {dots.min():.3f} to {dots.max():.3f}, operators so far {operators_built()}",
+            flush=True,
+        )
+
+
+def cpu() -> float:
+    """CPU seconds of this process and of its children that have ended."""
+    return time.process_time() + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+
+
+def whole(name: str, members: int = 128) -> None:
+    """All the samples, in two worker processes, by the clock."""
+    flow, waves, arguments, imaging = problem(name)
+    ensemble, plain = plumes(flow, members), None
+    for label, option in (("shots", {}), ("supershots, orthogonal", {"encoded_shots": SHOTS})):
+        start, busy = time.perf_counter(), cpu()
+        with Seismic(*arguments, imaging=imaging, snr=None, workers=2, **option) as seismic:  # type: ignore[arg-type]
+            images = seismic.predict(ensemble)["image"].astype(float)
+        seconds, busy = time.perf_counter() - start, cpu() - busy
+        plain = images if plain is None else plain
+        print(
+            f"{name} {waves.shape[0]} x {waves.shape[1]}, {SHOTS} {label}: {members} members, 2 workers, "
+            f"{seconds:.1f} s on the clock, {busy:.1f} CPU s in all, "
+            f"least cosine to plain {cosines(images, plain).min():.6f}",
             flush=True,
         )
 
@@ -97,15 +132,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
     parser.add_argument("--members", type=int, default=4)
-    parser.add_argument("--encoded", nargs="*", type=int, default=[6, 4, 2], help="numbers of supershots")
-    parser.add_argument("--subset", nargs="*", type=int, default=[6, 4, 2], help="numbers of shots, of eight")
+    parser.add_argument(
+        "--counts", nargs="*", type=int, default=list(range(SHOTS, 0, -1)), help="experiments, of eight"
+    )
+    parser.add_argument("--whole", action="store_true", help="128 members in two processes, by the clock")
     given = parser.parse_args()
-    options: list[dict[str, object]] = [{}]
-    options += [{"encoded_shots": count} for count in given.encoded] + [
-        {"shots": chosen(count)} for count in given.subset
-    ]
+    options: list[tuple[str, dict[str, object]]] = [("shots", {})]
+    for codes in ("orthogonal", "random"):
+        options += [(f"supershots, {codes}", {"encoded_shots": n, "codes": codes}) for n in given.counts]
+    options += [("shots", {"shots": chosen(n)}) for n in given.counts if n < SHOTS]
     for name in given.cases:
-        measure(name, given.members, options)
+        if given.whole:
+            whole(name)
+        else:
+            measure(name, given.members, options)
 
 
 if __name__ == "__main__":

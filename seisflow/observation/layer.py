@@ -22,7 +22,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["layer_coefficients"]
+from seisflow.observation.layout import Layout
+
+__all__ = ["all_layers", "layer_coefficients"]
 
 _KEPT = 1e-5  # R of the module's equation
 _POWER = 2
@@ -65,3 +67,12 @@ def layer_coefficients(
         b[inside] = np.exp(-(sigma + shift) * dt)[inside]
         a[inside] = (sigma / np.where(inside, sigma + shift, 1.0))[inside] * (b[inside] - 1)
     return a, b
+
+
+def all_layers(layout: Layout, dt: float, fastest: float, frequency: float) -> list[tuple[NDArray, NDArray]]:
+    """a and b along every axis of a padded grid; there is no layer above a free surface."""
+    coefficients = []
+    for axis, (n, (low, high), h) in enumerate(zip(layout.shape, layout.pads, layout.spacing, strict=True)):
+        low = 0 if layout.free_surface and axis == len(layout.shape) - 1 else low
+        coefficients.append(layer_coefficients(n, low, high, h, dt, fastest, frequency))
+    return coefficients

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from seisflow.errors import InputError
+
 __all__ = ["Layout", "Store"]
 
 
@@ -18,8 +20,8 @@ class Layout:
     ----------
     model
         Nodes of the model along every axis.
-    spacing, first_node
-        Node distance and the first padded node's coordinates [m].
+    spacing, origin
+        Node distance, and the corner of the model's first cell [m].
     layer
         Nodes of the absorbing layer.
     order
@@ -38,7 +40,7 @@ class Layout:
 
     model: tuple[int, ...]
     spacing: tuple[float, ...]
-    first_node: tuple[float, ...]
+    origin: tuple[float, ...]
     layer: int
     order: int
     free_surface: bool
@@ -48,6 +50,14 @@ class Layout:
     every: int
     dtype: np.dtype
     threads: int
+
+    def __post_init__(self) -> None:
+        if self.layer < 0 or self.layer == 1:
+            raise InputError("layer", self.layer, "give 2 nodes or more, or 0 for none")
+        if self.every < 1:
+            raise InputError("every", self.every, "give 1 or more steps")
+        if self.threads < 1:
+            raise InputError("threads", self.threads, "give at least 1")
 
     @property
     def top(self) -> int:
@@ -63,6 +73,16 @@ class Layout:
     def shape(self) -> tuple[int, ...]:
         """Nodes of the padded grid."""
         return tuple(n + low + high for n, (low, high) in zip(self.model, self.pads, strict=True))
+
+    @property
+    def first_node(self) -> tuple[float, ...]:
+        """Coordinates of the first padded node [m]."""
+        return tuple(o + (0.5 - low) * h for o, h, (low, _) in zip(self.origin, self.spacing, self.pads, strict=True))
+
+    @property
+    def inner(self) -> tuple[slice, ...]:
+        """The model within the padded grid."""
+        return tuple(slice(low, low + n) for n, (low, _) in zip(self.model, self.pads, strict=True))
 
     @property
     def kind(self) -> tuple:

@@ -108,7 +108,7 @@ def write_segy(path: str | Path, survey: Survey, records: NDArray) -> Path:
     field, partial = segyio.TraceField, path.with_name(path.name + ".partial")
     s_mm, r_mm = (np.round(points * _PER_METRE).astype(int) for points in (sources, receivers))
     with segyio.create(str(partial), spec) as file:
-        file.bin.update({segyio.BinField.Interval: microseconds, segyio.BinField.MeasurementSystem: 1})
+        file.bin.update(_binary(segyio.BinField, microseconds, len(receivers)))
         for s in range(len(sources)):
             for r in range(len(receivers)):
                 trace = s * len(receivers) + r
@@ -172,6 +172,19 @@ def read_segy(path: str | Path) -> ShotRecords:
         raise InputError("path", str(path), "its shots have different receivers; only fixed spreads can be read")
     records = np.stack([traces[m].T for m in members])
     return ShotRecords(records, sources[[m[0] for m in members]], spread, interval)
+
+
+def _binary(field: Any, microseconds: int, receivers: int) -> dict[Any, int]:
+    """The binary header: revision 1, traces of one length, as recorded, metres."""
+    return {
+        field.Interval: microseconds,
+        field.Traces: receivers,
+        field.AuxTraces: 0,
+        field.SortingCode: 1,
+        field.MeasurementSystem: 1,
+        field.SEGYRevision: 1,
+        field.TraceFlag: 1,
+    }
 
 
 def _geometry(field: Any) -> list[Any]:

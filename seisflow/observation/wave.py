@@ -38,9 +38,9 @@ from numpy.typing import NDArray
 
 from seisflow.errors import InputError
 from seisflow.grid import Grid
-from seisflow.observation.differences import laplacian, largest_eigenvalue
+from seisflow.observation.differences import largest_eigenvalue
 from seisflow.observation.kernel import Kernel
-from seisflow.observation.layer import layer_coefficients
+from seisflow.observation.layer import all_layers
 from seisflow.observation.layout import Layout
 from seisflow.observation.medium import Kept, Medium
 from seisflow.observation.survey import Survey
@@ -99,14 +99,10 @@ class Propagator:
     ) -> None:
         if space_order % 2 or not 4 <= space_order <= 16:
             raise InputError("space_order", space_order, "give an even number from 4 to 16")
-        if layer < 0 or layer == 1:
-            raise InputError("layer", layer, "give 2 nodes or more, or 0 for none")
         if not (np.isfinite(fastest) and fastest > 0):
             raise InputError("fastest", fastest, "give the highest velocity in m/s")
         if survey.sources.shape[1] != grid.ndim:
             raise InputError("survey.sources", survey.sources.shape, f"the wave grid has {grid.ndim} axes")
-        if threads < 1:
-            raise InputError("threads", threads, "give at least 1")
         if not 0 < courant < 1:
             raise InputError("courant", courant, "give a share between 0 and 1")
         survey.check_positions(grid)
@@ -121,74 +117,37 @@ class Propagator:
         self._time = TimeAxis(self.dt, self.n_steps)
         # The product of two wavelets reaches twice their highest frequency; 20 % more leave nothing of it.
         self.every = max(1, int(1 / (2.4 * survey.wavelet.highest_frequency * self.dt))) if every is None else every
-        if self.every < 1:
-            raise InputError("every", every, "give 1 or more steps")
-
-    # -- media and sources ------------------------------------------------------------------------------------------
-
-    @cached_property
-    def _layout(self) -> Layout:
-        grid, order = self.grid, self.space_order
-        top = order // 2 if self.free_surface else self.layer
-        before = (*([self.layer] * (grid.ndim - 1)), top)
-        corner = tuple(o + (0.5 - n) * h for o, h, n in zip(grid.origin, grid.spacing, before, strict=True))
-        return Layout(
+        self._layout = Layout(
             grid.shape,
             grid.spacing,
-            corner,
-            self.layer,
-            order,
-            self.free_surface,
-            len(self.survey.sources),
-            len(self.survey.receivers),
+            grid.origin,
+            layer,
+            space_order,
+            free_surface,
+            len(survey.sources),
+            len(survey.receivers),
             self.n_steps,
             self.every,
             self.dtype,
-            self.threads,
+            threads,
         )
 
-    @cached_property
+    # -- media and sources ------------------------------------------------------------------------------------------
+
+    @property
     def inner(self) -> tuple[slice, ...]:
         """The model within the padded grid."""
-        return tuple(slice(low, low + n) for n, (low, _) in zip(self.grid.shape, self._layout.pads, strict=True))
+        return self._layout.inner
 
     @cached_property
     def kernel(self) -> Kernel:
         """The compiled loops, built on first use."""
-        layout = self._layout
-        coefficients = []
-        for axis, (n, (low, high), h) in enumerate(zip(layout.shape, layout.pads, layout.spacing, strict=True)):
-            low = 0 if self.free_surface and axis == self.grid.ndim - 1 else low
-            peak = self.survey.wavelet.peak_frequency
-            coefficients.append(layer_coefficients(n, low, high, h, self.dt, self.fastest, peak))
-        return Kernel(layout, self.survey.sources, self.survey.receivers, coefficients)
+        layers = all_layers(self._layout, self.dt, self.fastest, self.survey.wavelet.peak_frequency)
+        return Kernel(self._layout, self.survey.sources, self.survey.receivers, layers)
 
     def medium(self, velocity: NDArray, density: NDArray) -> Medium:
-        """The coefficients of a medium from v_p [m/s] and ρ [kg/m³], each of the grid's shape.
-
-        Raises
-        ------
-        InputError
-            When a value is not positive, or too fast for the time step.
-        """
-        padded = []
-        for name, values in (("velocity", velocity), ("density", density)):
-            array = np.asarray(values, np.float64)
-            if array.shape != self.grid.shape:
-                raise InputError(f"{name}.shape", array.shape, f"it must be the wave grid's {self.grid.shape}")
-            if not (np.isfinite(array).all() and (array > 0).all()):
-                bad = array[~(np.isfinite(array) & (array > 0))][0]
-                raise InputError(name, float(bad), "every value must be finite and positive")
-            padded.append(np.pad(array, self._layout.pads, mode="edge"))
-        v, rho = padded
-        root_b = 1 / np.sqrt(rho)
-        potential = laplacian(root_b, self.grid.spacing, self.space_order) / root_b
-        if (self.dt**2 * v**2 * (self._stiffness + np.maximum(potential, 0))).max() > 4:
-            raise InputError("velocity", float(v.max()), f"the time step is for at most {self.fastest:.0f} m/s")
-        alpha = self.dt**2 * v**2
-        beta = 2 - alpha * potential
-        alpha, beta, root = (a.astype(self.dtype) for a in (alpha, beta, np.sqrt(rho)))
-        return Medium(alpha, beta, root, potential[self.inner], rho[self.inner])
+        """The coefficients of a medium from v_p [m/s] and ρ [kg/m³], each of the grid's shape (:meth:`Medium.of`)."""
+        return Medium.of(self._layout, velocity, density, self.dt, self._stiffness, self.fastest)
 
     def signature(self, weights: NDArray, delays: NDArray | float = 0.0) -> NDArray:
         """Source terms of one experiment, ``(n_steps, n_sources)``: the wavelet, weighted and delayed per source.
@@ -242,17 +201,9 @@ class Propagator:
         return self.resampling @ (np.asarray(self.kernel.fields["rec"].data) * self.dtype.type(scale))
 
     def move(self, sources: NDArray | None = None, receivers: NDArray | None = None) -> None:
-        """Put the sources and receivers elsewhere for the runs to come; without arguments, back to the survey's places.
-
-        Parameters
-        ----------
-        sources, receivers
-            Coordinates [m] of as many points as the survey has.
-        """
-        for name, points, own in (
-            ("src", sources, self.survey.sources),
-            ("rec", receivers, self.survey.receivers),
-        ):
+        """Put the survey's points elsewhere [m] for the runs to come; without arguments, back to where they were."""
+        both = ("src", sources, self.survey.sources), ("rec", receivers, self.survey.receivers)
+        for name, points, own in both:
             points = own if points is None else np.asarray(points, np.float64)
             if points.shape != own.shape:
                 raise InputError("points.shape", points.shape, f"the survey has {own.shape}")

@@ -26,6 +26,22 @@ def test_that_records_and_geometry_come_back_bit_for_bit(tmp_path):
     assert not (tmp_path / "line.sgy.partial").exists()
 
 
+def test_that_the_headers_say_what_the_standard_asks_for(tmp_path):
+    survey = Survey.surface(GRID, 10.0, 1.0, n_sources=2, n_receivers=3, receiver_depth=7.25)
+    raw = write_segy(tmp_path / "line.sgy", survey, random_records(survey)).read_bytes()
+
+    def short(byte):  # big-endian, bytes counted from 1 as in the standard
+        return int.from_bytes(raw[byte - 1 : byte + 1], "big", signed=True)
+
+    assert short(3501) == 0x0100  # revision 1, which knows format 5, IEEE floats
+    assert (short(3503), short(3225), short(3217), short(3221)) == (1, 5, 4000, survey.n_samples)
+    assert (short(3213), short(3215), short(3255)) == (3, 0, 1)  # traces a shot, none of them auxiliary; metres
+    trace = 3600 + 240 + 4 * survey.n_samples  # the second one
+    assert (short(trace + 69), short(trace + 71)) == (-100, -100)
+    assert int.from_bytes(raw[trace + 80 : trace + 84], "big", signed=True) == round(100 * survey.receivers[1, 0])
+    assert int.from_bytes(raw[trace + 40 : trace + 44], "big", signed=True) == -725
+
+
 def test_that_an_exchanged_survey_is_written_as_the_field_had_it(tmp_path):
     survey = Survey.seabed(GRID, 10.0, 1.0, n_sources=2, n_receivers=5)
     records = random_records(survey)
