@@ -126,6 +126,12 @@ class Encoding:
             return cls.orthogonal(n_sources, encoded_shots, seed)
         return cls.random(n_sources, encoded_shots, longest, seed)
 
+    def part(self, experiments: Sequence[int]) -> tuple[Encoding, list[int]]:
+        """Some of the experiments, as a map of the records of the sources that fire in them, and these sources."""
+        chosen = list(experiments)
+        fired = np.flatnonzero(self.weights[chosen].any(axis=0)).tolist()
+        return Encoding(self.weights[chosen][:, fired], self.shifts[chosen][:, fired]), fired
+
     @property
     def n_experiments(self) -> int:
         """Number of experiments E."""

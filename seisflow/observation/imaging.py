@@ -25,6 +25,7 @@ counts as constant beyond, κ and the derivative in b agree only approximately.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -150,9 +151,13 @@ class Migration:
         """The image of records ``(n_experiments, n_samples, n_receivers)`` on the wave grid, of the propagator's dtype."""
         if len(records) != self.encoding.n_experiments:
             raise InputError("records.shape", np.shape(records), f"there are {self.encoding.n_experiments} experiments")
+        return self.stack(self.backgrounds.correlate(e, gather) for e, gather in enumerate(records))
+
+    def stack(self, correlations: Iterable[NDArray]) -> NDArray:
+        """The image of the experiments' correlations C, each ``(*grid.shape)``: their sum, filtered, muted and scaled."""
         total = np.zeros(self.medium.density.shape)
-        for experiment, gather in enumerate(records):
-            total += self.backgrounds.correlate(experiment, gather)
+        for correlation in correlations:
+            total += correlation
         return (self._weight * self._filter(total)).astype(self.propagator.dtype)
 
     def model(self, perturbation: NDArray) -> NDArray:

@@ -59,12 +59,12 @@ class Vintage:
     phase: NDArray[np.float64]
     along_receivers: bool
 
-    def alter(self, records: NDArray, interval: float) -> NDArray:
-        """Scale, delay and turn records ``(n_sources, n_samples, n_receivers)`` shot by shot."""
+    def alter(self, records: NDArray, interval: float, sources: NDArray | slice = slice(None)) -> NDArray:
+        """Scale, delay and turn records ``(n_sources, n_samples, n_receivers)`` of some sources, shot by shot."""
         n = records.shape[1]
         omega = 2 * np.pi * np.fft.rfftfreq(2 * n, interval)[:, None]
         change = self.amplitude * np.exp(1j * (self.phase - omega * self.delay))
-        change = change[None] if self.along_receivers else change.T[:, :, None]
+        change = change[None] if self.along_receivers else change.T[sources][:, :, None]
         spectrum = np.fft.rfft(np.asarray(records, np.float64), 2 * n, axis=1)
         return np.fft.irfft(spectrum * change, 2 * n, axis=1)[:, :n].astype(records.dtype)
 

@@ -16,8 +16,8 @@ With ``encoded_shots`` the experiments are supershots of several sources: a fixe
 same for members, truth and noise.
 
 Work by lifetime: once per process: operators, background wavefields, baseline records; once per study: noise bank; once per
-member: one forward and one adjoint run per experiment. Members may be spread over processes (``workers``) or over any
-``concurrent.futures.Executor``; results are identical bit for bit.
+member: one forward and one adjoint run per experiment. Members, or the shots of a few members, are spread over processes
+(``workers``), members also over any ``concurrent.futures.Executor``; results are identical bit for bit.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ class Seismic(Observation):
         states = self._settings.states(ensemble)
         unit = self.unit
         images = np.empty((ensemble.size, *self.flow_grid.shape), np.float32)
-        for member, image in enumerate(self._dispatch.map("image", states)):
+        for member, image in enumerate(self._dispatch.images(states)):
             images[member] = image / unit
             if progress is not None:
                 progress(member + 1, ensemble.size)
@@ -202,7 +202,7 @@ class Seismic(Observation):
         noise = None if self.snr is None else coloured_noise(self.survey, self.noise_norm, generator)
         errors = self._settings.repeatability
         vintage = None if errors is None else errors.draw(self.survey, self.wave_grid, generator)
-        (image,) = self._dispatch.map("image", self._settings.states(truth), [noise], [vintage])
+        (image,) = self._dispatch.images(self._settings.states(truth), [noise], [vintage])
         return Ensemble({"image": (image / self.unit)[None]}, truth.time)
 
     def from_records(self, records: NDArray, time: float = 0.0) -> Ensemble:
@@ -247,7 +247,7 @@ class Seismic(Observation):
     @cached_property
     def baseline_records(self) -> NDArray[np.float32]:
         """Single-shot records of the baseline, ``(n_sources, n_samples, n_receivers)``."""
-        return next(self._dispatch.map("shots", [None]))
+        return next(self._dispatch.shots([None]))
 
     @cached_property
     def noise_norm(self) -> float:
@@ -280,11 +280,13 @@ class Seismic(Observation):
 
     def records(self, ensemble: Ensemble) -> NDArray[np.float32]:
         """Single-shot records of every member, ``(M, n_sources, n_samples, n_receivers)``, without noise."""
-        return np.stack(list(self._dispatch.map("shots", self._settings.states(ensemble))))
+        return np.stack(list(self._dispatch.shots(self._settings.states(ensemble))))
 
     def wave_images(self, ensemble: Ensemble) -> NDArray[np.float32]:
         """Noise-free images of every member at the resolution of the wave grid, ``(M, *wave_grid.shape)``."""
-        images: NDArray[np.float32] = np.stack(list(self._dispatch.map("wave_image", self._settings.states(ensemble))))
+        images: NDArray[np.float32] = np.stack(
+            list(self._dispatch.images(self._settings.states(ensemble), on_waves=True))
+        )
         return images / self.unit
 
     @property

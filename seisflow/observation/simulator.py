@@ -7,8 +7,10 @@ for all later ones with the same settings.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,6 +132,7 @@ class Simulator:
             shape = [-1 if a == axis else 1 for a in range(s.wave_grid.ndim)]
             self._inside &= ((centres >= low) & (centres <= high)).reshape(shape)
         self._porosity = interpolate(s.porosity, s.flow_grid, s.wave_grid)
+        self._baseline: dict[tuple[str, int], NDArray] = {}
 
     def monitor(self, state: State | None) -> Medium:
         """The medium with CO2 in it; None: the baseline."""
@@ -153,47 +156,66 @@ class Simulator:
         excess = (s.density - s.rock_physics.density_brine) * 9.80665 * s.wave_grid.spacing[-1]
         return np.maximum(np.cumsum(excess, axis=-1) - 0.5 * excess, 1e6)
 
-    def encoded(self, state: State | None) -> NDArray:
-        """Records of the experiments, ``(n_experiments, n_samples, n_receivers)``."""
+    def encoded(self, state: State | None, experiments: Sequence[int]) -> NDArray:
+        """Records of some experiments, ``(len(experiments), n_samples, n_receivers)``."""
         medium = self.monitor(state)
-        signatures = (self.migration.signature(e) for e in range(self.settings.encoding.n_experiments))
-        return np.stack([self.propagator.forward(medium, signature) for signature in signatures])
+        return np.stack([self.propagator.forward(medium, self.migration.signature(e)) for e in experiments])
 
-    @cached_property
-    def encoded_baseline(self) -> NDArray:
-        """Records of the experiments over the baseline."""
-        return self.encoded(None)
-
-    def shots(self, state: State | None, vintage: Vintage | None = None) -> NDArray:
-        """Records of the single sources, ``(n_sources, n_samples, n_receivers)``, in the survey or a vintage of it."""
-        medium = self.monitor(state)
-        signatures = [self.propagator.signature(one) for one in np.eye(len(self.settings.survey.sources))]
-        if vintage is None:
-            return np.stack([self.propagator.forward(medium, signature) for signature in signatures])
-        self.propagator.move(vintage.sources, vintage.receivers)
+    def shots(
+        self, state: State | None, vintage: Vintage | None = None, sources: Sequence[int] | None = None
+    ) -> NDArray:
+        """Records of single sources, ``(len(sources), n_samples, n_receivers)``, in the survey or a vintage of it."""
+        medium, n = self.monitor(state), len(self.settings.survey.sources)
+        chosen = np.arange(n) if sources is None else np.asarray(sources)
+        if vintage is not None:
+            self.propagator.move(vintage.sources, vintage.receivers)
         try:
+            signatures = (self.propagator.signature(one) for one in np.eye(n)[chosen])
             records = np.stack([self.propagator.forward(medium, signature) for signature in signatures])
         finally:
-            self.propagator.move()
-        return vintage.alter(records, self.settings.survey.interval)
+            if vintage is not None:
+                self.propagator.move()
+        return records if vintage is None else vintage.alter(records, self.settings.survey.interval, chosen)
 
-    @cached_property
-    def baseline_shots(self) -> NDArray:
-        """Records of the single sources over the baseline."""
-        return self.shots(None)
+    def _over_baseline(self, kind: Literal["experiment", "source"], chosen: Sequence[int]) -> NDArray:
+        """The same of the baseline, each computed once in a process."""
+        missing = [i for i in chosen if (kind, i) not in self._baseline]
+        if missing:
+            new = self.encoded(None, missing) if kind == "experiment" else self.shots(None, sources=missing)
+            self._baseline.update({(kind, i): record for i, record in zip(missing, new, strict=True)})
+        return np.stack([self._baseline[kind, i] for i in chosen])
+
+    def residual(
+        self, state: State | None, noise: NDArray | None, vintage: Vintage | None, experiments: Sequence[int]
+    ) -> NDArray:
+        """Records of some experiments: the monitor's minus the baseline's, plus noise records."""
+        encoding, fired = self.settings.encoding.part(experiments)
+        p = self.propagator
+        if vintage is not None:
+            change = encoding.apply(self.shots(state, vintage, fired) - self._over_baseline("source", fired))
+        elif state is None:
+            change = np.zeros((len(experiments), p.n_samples, len(p.survey.receivers)), p.dtype)
+        else:
+            change = self.encoded(state, experiments) - self._over_baseline("experiment", experiments)
+        return change if noise is None else change + encoding.apply(noise[fired])
+
+    def correlations(
+        self, state: State | None, noise: NDArray | None, vintage: Vintage | None, experiments: Sequence[int]
+    ) -> NDArray:
+        """Part of an image: what :meth:`stacked` takes of some experiments, ``(len(experiments), *wave_grid.shape)``."""
+        records = self.residual(state, noise, vintage, experiments)
+        correlate = self.migration.backgrounds.correlate
+        return np.stack([correlate(e, gather) for e, gather in zip(experiments, records, strict=True)])
+
+    def stacked(self, correlations: NDArray, on_waves: bool) -> NDArray:
+        """The image, on the wave grid or the flow grid, of the correlations of all experiments, in their order."""
+        image = self.migration.stack(correlations)
+        return image if on_waves else average(image, self.settings.wave_grid, self.settings.flow_grid)
 
     def wave_image(self, state: State | None, noise: NDArray | None = None, vintage: Vintage | None = None) -> NDArray:
         """Unscaled image on the wave grid of a monitor's records minus the baseline's, plus noise records."""
-        encode = self.settings.encoding.apply
-        if vintage is not None:
-            residual = encode(self.shots(state, vintage) - self.baseline_shots)
-        elif state is None:
-            residual = np.zeros_like(self.encoded_baseline)
-        else:
-            residual = self.encoded(state) - self.encoded_baseline
-        if noise is not None:
-            residual = residual + encode(noise)
-        return self.migration.image(residual)
+        experiments = range(self.settings.encoding.n_experiments)
+        return self.migration.image(self.residual(state, noise, vintage, experiments))
 
     def image(self, state: State | None, noise: NDArray | None = None, vintage: Vintage | None = None) -> NDArray:
         """The same, averaged over the flow cells, float32."""
@@ -202,7 +224,8 @@ class Simulator:
     def record_image(self, records: NDArray) -> NDArray:
         """Unscaled image on the flow grid of single-shot records from elsewhere, minus those of the baseline."""
         s = self.settings
-        residual = s.encoding.apply(np.asarray(records, self.propagator.dtype) - self.baseline_shots)
+        baseline = self._over_baseline("source", range(len(s.survey.sources)))
+        residual = s.encoding.apply(np.asarray(records, self.propagator.dtype) - baseline)
         return average(self.migration.image(residual), s.wave_grid, s.flow_grid)
 
     def noise_image(self, norm: float, seed: int, draw: int) -> NDArray:

@@ -194,6 +194,24 @@ class Survey:
                         f"it lies outside the model, whose extent is {grid.extent} m",
                     )
 
+    def too_coarse(self, grid: Grid, slowest: float, space_order: int) -> str | None:
+        """What to say of a wave grid that is too coarse for the wavelet at the slowest velocity [m/s]; None: it is not."""
+        finest = slowest / (self.wavelet.highest_frequency * _POINTS.get(space_order, 3.0))
+        coarse = max(grid.spacing)
+        if coarse <= finest * (1 + 1e-9):
+            return None
+        fitting = self.wavelet.peak_frequency * finest / coarse
+        return (
+            f"a grid of {coarse:g} m resolves up to {fitting:.3g} Hz at {slowest:.0f} m/s with differences of order "
+            f"{space_order}; use a spacing of at most {finest:.3g} m or a lower frequency"
+        )
+
+    def warn_if_coarse(self, grid: Grid, velocity: NDArray, space_order: int) -> None:
+        """Warn where :meth:`check` would refuse: one who only propagates waves may want them, dispersion and all."""
+        coarse = self.too_coarse(grid, float(np.min(velocity)), space_order)
+        if coarse is not None:
+            warnings.warn(f"survey.peak_frequency: {coarse}", UserWarning, stacklevel=3)
+
     def check(self, grid: Grid, velocity: NDArray, space_order: int = 8) -> None:
         """Whether a wave grid carries this survey.
 
@@ -215,17 +233,9 @@ class Survey:
             When the record ends before a reflection from the deepest node could return.
         """
         self.check_positions(grid)
-        points, slowest = _POINTS.get(space_order, 3.0), float(np.min(velocity))
-        highest = self.wavelet.highest_frequency
-        finest, coarse = slowest / (highest * points), max(grid.spacing)
-        if coarse > finest * (1 + 1e-9):
-            fitting = self.wavelet.peak_frequency * finest / coarse
-            raise InputError(
-                "survey.peak_frequency",
-                round(self.wavelet.peak_frequency, 3),
-                f"a grid of {coarse:g} m resolves up to {fitting:.3g} Hz at {slowest:.0f} m/s with differences of order "
-                f"{space_order}; use a spacing of at most {finest:.3g} m or a lower frequency",
-            )
+        coarse = self.too_coarse(grid, float(np.min(velocity)), space_order)
+        if coarse is not None:
+            raise InputError("survey.peak_frequency", round(self.wavelet.peak_frequency, 3), coarse)
         column = np.mean(1 / np.asarray(velocity, np.float64), axis=tuple(range(grid.ndim - 1)))
         depth = grid.centres(-1)
         top = min(self.sources[:, -1].mean(), self.receivers[:, -1].mean())

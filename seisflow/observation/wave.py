@@ -146,8 +146,10 @@ class Propagator:
         return Kernel(self._layout, self.survey.sources, self.survey.receivers, layers)
 
     def medium(self, velocity: NDArray, density: NDArray) -> Medium:
-        """The coefficients of a medium from v_p [m/s] and ρ [kg/m³], each of the grid's shape (:meth:`Medium.of`)."""
-        return Medium.of(self._layout, velocity, density, self.dt, self._stiffness, self.fastest)
+        """The coefficients of v_p [m/s] and ρ [kg/m³] (:meth:`Medium.of`); warns of a grid too coarse for the waves."""
+        medium = Medium.of(self._layout, velocity, density, self.dt, self._stiffness, self.fastest)
+        self.survey.warn_if_coarse(self.grid, velocity, self.space_order)
+        return medium
 
     def signature(self, weights: NDArray, delays: NDArray | float = 0.0) -> NDArray:
         """Source terms of one experiment, ``(n_steps, n_sources)``: the wavelet, weighted and delayed per source.
@@ -257,8 +259,7 @@ class Propagator:
         self.load(kept.medium)
         self.kernel.fields["total"].data[:] = 0
         self.kernel.run("correlate", self.n_steps, kept.store)
-        total = np.array(self.kernel.fields["total"].data[self.inner])
-        return total * self.dtype.type(self.every * kept.factor)
+        return np.array(self.kernel.fields["total"].data[self.inner]) * self.dtype.type(self.every * kept.factor)
 
     # -- in pieces, for checkpoints ---------------------------------------------------------------------------------
 

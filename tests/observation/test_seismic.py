@@ -61,6 +61,10 @@ def die_once(marker, value):
 if __name__ == "__main__":
     with build(workers=2) as observation:
         images = observation.predict(plumes())["image"]
+        single = observation.predict(plumes().members([1]))["image"]
+        assert (single == images[1:2]).all()
+        sections = observation.wave_images(plumes().members([1]))
+        records = observation.records(plumes().members([1]))
         observed = observation.observe(plumes().members([1]), np.random.default_rng(5))["image"]
         draws = observation.noise.draws
         assert not observation._dispatch.processes.pool.submit(has_torch).result()
@@ -73,7 +77,7 @@ if __name__ == "__main__":
         assert "member 0" in str(error) and "fewer workers" in str(error)
     else:
         raise AssertionError("a task that always kills its worker went unnoticed")
-    np.savez(sys.argv[1], images=images, observed=observed, draws=draws)
+    np.savez(sys.argv[1], images=images, observed=observed, draws=draws, sections=sections, records=records)
 """
 
 ORPHANS = """
@@ -352,6 +356,25 @@ def test_that_two_workers_give_the_same_bits_as_one_and_never_import_torch_and_a
         observed = seismic.observe(plumes().members([1]), np.random.default_rng(5))["image"]
         np.testing.assert_array_equal(two["observed"], observed)
         np.testing.assert_array_equal(two["draws"], seismic.noise.draws)
+        np.testing.assert_array_equal(two["sections"], seismic.wave_images(plumes().members([1])))
+        np.testing.assert_array_equal(two["records"], seismic.records(plumes().members([1])))
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"encoded_shots": 3}, {"encoded_shots": 3, "codes": "random"}, {"shots": (3, 1)}]
+)
+def test_that_an_image_in_pieces_is_the_whole_one_bit_for_bit(options):
+    errors = Repeatability(position=5.0, amplitude=0.02, delay=1e-3)
+    with build(repeatability=errors, **options) as observation:
+        (state,) = observation._settings.states(plumes().members([1]))
+        noise = coloured_noise(SURVEY, 1.0, np.random.default_rng(0))
+        vintage = errors.draw(SURVEY, WAVES, np.random.default_rng(1))
+        for row in ((state, None, None), (None, noise, None), (state, noise, vintage)):
+            (whole,) = observation._dispatch.map("image", *([one] for one in row))
+            pieces = [[0], list(range(1, observation.encoding.n_experiments))]
+            parts = [next(observation._dispatch.map("correlations", *([one] for one in (*row, p)))) for p in pieces]
+            (image,) = observation._dispatch.map("stacked", [np.concatenate(parts)], [False])
+            np.testing.assert_array_equal(image, whole)
 
 
 def test_that_workers_end_when_their_parent_is_killed(tmp_path):

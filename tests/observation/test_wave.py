@@ -1,5 +1,6 @@
 """Waves against exact solutions; adjoints by dot products; linearisations by Taylor slopes."""
 
+import warnings
 import weakref
 from pathlib import Path
 
@@ -346,7 +347,7 @@ def test_that_operators_are_built_once_for_all_shots_media_and_propagators_of_a_
     for number in range(128):
         velocity, density = layered(SMALL)
         single.forward(single.medium((1 - 1e-4 * number) * velocity, density), single.signature([0.0, 1.0, 0.0]))
-    grid = Grid((40, 44), (20.0, 15.0))
+    grid = Grid((40, 44), (16.0, 15.0))
     other = Propagator(grid, small_survey(grid), 3100.0, layer=14)
     other.forward(other.medium(*layered(grid)), other.signature([1.0, 0.0, 0.0]))
     assert operators_built() == before
@@ -366,6 +367,15 @@ def test_that_bad_media_are_refused_by_name(single):
         single.medium(velocity[1:], density)
     with pytest.raises(InputError, match="space_order"):
         Propagator(SMALL, small_survey(SMALL), 3000.0, space_order=7)
+
+
+def test_that_a_medium_too_slow_for_the_grid_warns_with_the_spacing_that_would_do(single):
+    velocity, density = layered(SMALL)
+    with pytest.warns(UserWarning, match="spacing of at most 11.1 m"):  # 1000 m/s, 30 Hz, 3 nodes a wavelength
+        single.medium(velocity / 1.5, density)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        single.medium(velocity, density)
 
 
 @pytest.mark.slow
