@@ -2,6 +2,7 @@ r"""What seismic training samples cost, plain, with source encoding and with few
 
     python benchmarks/seismic_speed.py [--cases B C D] [--members 4] [--counts 8 7 6 5 4 3 2 1]
     python benchmarks/seismic_speed.py --whole [--cases B C]
+    python benchmarks/seismic_speed.py --cases C --figure docs/seismic_encoding.png
 
 For wave grids of 128 × 64, 256 × 128 and 512 × 256 over the Compass section (squeezed in depth so that every grid sees all
 of it), with its density: CPU seconds of one process per member (a forward run and an image per experiment), over a few
@@ -128,6 +129,41 @@ def whole(name: str, members: int = 128) -> None:
         )
 
 
+def figure(name: str, path: str) -> None:
+    """One member's images side by side: plain, and four experiments of every kind, on one symmetric scale."""
+    from matplotlib.figure import Figure
+
+    flow, _, arguments, imaging = problem(name)
+    ensemble, images = plumes(flow, 1), {}
+    for label, option in (
+        ("8 shots", {}),
+        ("4 of the 8 shots", {"shots": chosen(4)}),
+        ("4 supershots, orthogonal", {"encoded_shots": 4}),
+        ("4 supershots, random", {"encoded_shots": 4, "codes": "random"}),
+    ):
+        with Seismic(*arguments, imaging=imaging, snr=None, **option) as seismic:  # type: ignore[arg-type]
+            image = seismic.predict(ensemble)["image"].astype(float)[0]
+        images[label] = image / np.linalg.norm(image)
+    plain = images["8 shots"]
+    limit = float(np.abs(plain).max())
+    (left, right), (top, bottom) = flow.extent
+    sheet = Figure(figsize=(11, 4.6), layout="constrained")
+    panels = sheet.subplots(2, 2, sharex=True, sharey=True).ravel()
+    for axes, (label, image) in zip(panels, images.items(), strict=True):
+        shown = axes.imshow(image.T, cmap="RdBu_r", vmin=-limit, vmax=limit, extent=(left, right, bottom, top))
+        axes.contour(
+            flow.centres(0), flow.centres(1), ensemble["saturation"][0].T, levels=[0.3], colors="k", linewidths=0.6
+        )
+        axes.set_title(f"{label}: cosine {(image * plain).sum():.2f}", fontsize=9)
+        axes.tick_params(labelsize=7)
+    for axes in panels[::2]:
+        axes.set_ylabel("depth [m]", fontsize=8)
+    for axes in panels[2:]:
+        axes.set_xlabel("x [m]", fontsize=8)
+    sheet.colorbar(shown, ax=list(panels), fraction=0.02).set_label("image / its norm", fontsize=8)
+    sheet.savefig(path, dpi=100)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
@@ -136,7 +172,11 @@ def main() -> None:
         "--counts", nargs="*", type=int, default=list(range(SHOTS, 0, -1)), help="experiments, of eight"
     )
     parser.add_argument("--whole", action="store_true", help="128 members in two processes, by the clock")
+    parser.add_argument("--figure", help="write a picture of the images of the first case, and nothing else")
     given = parser.parse_args()
+    if given.figure is not None:
+        figure(given.cases[0], given.figure)
+        return
     options: list[tuple[str, dict[str, object]]] = [("shots", {})]
     for codes in ("orthogonal", "random"):
         options += [(f"supershots, {codes}", {"encoded_shots": n, "codes": codes}) for n in given.counts]
