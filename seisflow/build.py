@@ -204,6 +204,7 @@ def _seismic(
             smoothing=s.smoothing_m,
             mute_depth=s.mute_depth_m,
         ),
+        shots=s.shots or None,
         encoded_shots=s.encoded_shots,
         codes=s.codes,
         reference=s.reference,

@@ -78,3 +78,6 @@ def test_that_the_choices_of_a_study_reach_the_seismic_observation():
         assert (seismic.encoding.shifts > 0).any()
     with build(study.changed(seismic={"codes": "orthogonal"}), workers=1) as parts:
         assert (parts.scenario.observation.parts[0].encoding.shifts == 0).all()
+    alone = {"sources": 4, "shots": [3, 1], "encoded_shots": None}
+    with build(study.changed(seismic=alone), workers=1) as parts:
+        np.testing.assert_array_equal(parts.scenario.observation.parts[0].encoding.weights, np.eye(4)[[3, 1]])

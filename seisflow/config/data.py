@@ -51,6 +51,8 @@ class SeismicTable(Table):
     """Sampling of the records."""
     snr_dB: Annotated[float, Field(ge=-60, le=200)] = 28.0  # noqa: N815
     """Signal-to-noise ratio of the records: ‖noise‖ = ‖data‖ 10^(−SNR/20)."""
+    shots: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Which of the sources are used, counted from 0, each alone; left empty: all."""
     encoded_shots: Count | None = None
     """Number of simultaneous-source shots that the sources are encoded into; left out: none, one shot a source."""
     codes: Literal["orthogonal", "random"] = "orthogonal"

@@ -149,6 +149,11 @@ class Study(Table):
                     self.seismic.encoded_shots,
                     f"it must not exceed seismic.sources = {self.seismic.sources}",
                 )
+            shots = self.seismic.shots
+            if shots and self.seismic.encoded_shots is not None:
+                raise InputError("seismic.shots", shots, "choose either a subset of the shots or encoded_shots")
+            if len(set(shots)) != len(shots) or any(shot >= self.seismic.sources for shot in shots):
+                raise InputError("seismic.shots", shots, f"name different ones from 0 to {self.seismic.sources - 1}")
         return self
 
     @property

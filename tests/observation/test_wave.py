@@ -89,6 +89,18 @@ def test_that_a_homogeneous_medium_carries_the_exact_green_function():
         assert errors[order] < errors[order - 4] / 7
 
 
+def test_that_waves_in_three_dimensions_are_the_exact_spherical_ones():
+    grid, velocity, density = Grid((36, 32, 34), (20.0, 20.0, 20.0)), 2000.0, 1800.0
+    source, receivers = np.array([310.0, 310.0, 310.0]), [[510.0, 310.0, 310.0], [310.0, 430.0, 470.0]]
+    survey = Survey([source], receivers, 10.0, 0.4)
+    distance = np.linalg.norm(np.array(receivers) - source, axis=1)
+    exact = density * survey.wavelet(survey.time[:, None] - distance / velocity) / (4 * np.pi * distance)
+    p = Propagator(grid, survey, velocity)
+    medium = p.medium(np.full(grid.shape, velocity), np.full(grid.shape, density))
+    # Measured 1.5e-3 with order 8 (2.6e-2 with order 4): 10 Hz on 20 m is 1.3 times coarser than in two dimensions above.
+    assert relative(p.forward(medium, p.signature([1.0])), exact) < 2e-3
+
+
 def test_that_a_density_jump_reflects_the_mirror_source_at_every_angle():
     # With equal velocities the reflection coefficient (ρ₂ − ρ₁)/(ρ₂ + ρ₁) does not depend on the angle.
     errors = []
