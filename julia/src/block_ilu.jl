@@ -49,10 +49,10 @@ end
 "Factorise. False when a diagonal block is singular."
 function factorize!(F::BlockILU, blocks::Matrix{Float64})
     B, D, ptr, col, mirror = F.blocks, F.inverse, F.ptr, F.col, F.mirror
-    @inbounds @simd for l in 1:4length(col)
-        B[l] = blocks[l]
-    end
     @inbounds for i in eachindex(F.diagonal)
+        for q in ptr[i]:(ptr[i+1]-Int32(1))
+            B[1, q], B[2, q], B[3, q], B[4, q] = blocks[1, q], blocks[2, q], blocks[3, q], blocks[4, q]
+        end
         d = F.diagonal[i]
         d1, d2, d3, d4 = blocks[1, d], blocks[2, d], blocks[3, d], blocks[4, d]
         for q in ptr[i]:(d-Int32(1))

@@ -10,25 +10,28 @@ the others.
 struct DirectSolver end
 
 """
-    CPRSolver(; tolerance = 1e-3, restart = 40, iterations = 100, refresh = 8)
+    CPRSolver(; tolerance = 1e-3, restart = 40, iterations = 100, renew = 4, refresh = 8)
 
 GMRES with the two-stage preconditioner "constrained pressure residual": one multigrid cycle ([`AMG`](@ref)) on a
 pressure equation, then block-ILU(0) ([`BlockILU`](@ref)) of the whole system on what is left. Wallis (1983),
 doi:10.2118/12265-MS; the pressure equation is the sum of both volume balances, in which the accumulation of saturation
 cancels (Lacroix et al. 2001).
 
-The hierarchy of the pressure equation is kept from one Newton iteration (and step) to the next, and made anew when
-GMRES took more than `refresh` iterations. `tolerance` is relative to the residual's 2-norm.
+The hierarchy of the pressure equation is kept from one Newton iteration (and step) to the next. While it ages, GMRES
+takes more iterations than it did at best: when these add up to `renew`, about what it costs, the matrices of the
+hierarchy are computed anew; when a single solution takes more than `refresh`, and more than twice those of the first,
+coarse points and interpolation are, too. `tolerance` is relative to the residual's 2-norm.
 """
 struct CPRSolver
     tolerance::Float64
     restart::Int
     iterations::Int
+    renew::Int
     refresh::Int
 end
 
-CPRSolver(; tolerance = 1e-3, restart = 40, iterations = 100, refresh = 8) =
-    CPRSolver(tolerance, restart, iterations, refresh)
+CPRSolver(; tolerance = 1e-3, restart = 40, iterations = 100, renew = 4, refresh = 8) =
+    CPRSolver(tolerance, restart, iterations, renew, refresh)
 
 """
     AutoSolver(; tolerance = 1e-3)
@@ -112,13 +115,16 @@ mutable struct CPRWorkspace
     smoother::BlockILU
     krylov::Krylov
     right_hand_side::Vector{Float64}
-    stale::Bool
+    stale::Bool                   # the hierarchy is to be made
+    first::Int                    # GMRES iterations: of the first solution with it, ...
+    best::Int                     # ... the fewest since its matrices were computed, ...
+    excess::Int                   # ... and those beyond `best`, of all solutions since
 end
 
 function workspace(solver::CPRSolver, pattern::Pattern)
     n = ncells(pattern)
     return CPRWorkspace(solver, pattern, zeros(Float32, length(pattern.colind)), AMG(pattern), BlockILU(pattern),
-                        Krylov(2n, solver.restart), zeros(2n), true)
+                        Krylov(2n, solver.restart), zeros(2n), true, 0, 0, 0)
 end
 
 reset!(ws::CPRWorkspace) = (ws.stale = true; nothing)
@@ -159,14 +165,32 @@ end
 "Make the preconditioner for the Jacobian in `sys`. False when a factorisation breaks down."
 function prepare!(ws::CPRWorkspace, sys::System)
     if ws.stale
-        pattern, B, W, A = ws.pattern, sys.blocks, sys.weights, ws.pressure_values
-        @inbounds for i in eachindex(pattern.diagonal), q in pattern.rowptr[i]:(pattern.rowptr[i+1]-1)
-            A[q] = W[1, i] * B[1, q] + W[2, i] * B[2, q]
-        end
-        setup!(ws.pressure, A) || return false
-        ws.stale = false
+        setup!(ws.pressure, pressure_values!(ws, sys)) || return false
+        ws.first = ws.best = typemax(Int)
+    elseif ws.excess >= ws.solver.renew
+        renew!(ws.pressure, pressure_values!(ws, sys)) || return false
+        ws.best = typemax(Int)
     end
     return factorize!(ws.smoother, sys.blocks)
+end
+
+function pressure_values!(ws::CPRWorkspace, sys::System)
+    pattern, B, W, A = ws.pattern, sys.blocks, sys.weights, ws.pressure_values
+    @inbounds for i in eachindex(pattern.diagonal), q in pattern.rowptr[i]:(pattern.rowptr[i+1]-1)
+        A[q] = W[1, i] * B[1, q] + W[2, i] * B[2, q]
+    end
+    return A
+end
+
+# What a solution with so many iterations says of the age of the hierarchy.
+function remember!(ws::CPRWorkspace, iterations::Int)
+    if ws.best == typemax(Int)                           # the first one with these matrices
+        ws.first == typemax(Int) && (ws.first = iterations)
+        ws.excess = 0
+    end
+    ws.best = min(ws.best, iterations)
+    ws.excess += iterations - ws.best
+    return nothing
 end
 
 function solve!(δ::Vector{Float64}, ws::CPRWorkspace, sys::System)
@@ -182,7 +206,6 @@ function solve!(δ::Vector{Float64}, ws::CPRWorkspace, sys::System)
             solved, more = attempt!(δ, ws, sys)
             iterations += more
         end
-        ws.stale = ws.stale || !solved || iterations > ws.solver.refresh
         return solved, iterations
     finally
         set_zero_subnormals(slow)
@@ -190,9 +213,14 @@ function solve!(δ::Vector{Float64}, ws::CPRWorkspace, sys::System)
 end
 
 function attempt!(δ, ws::CPRWorkspace, sys::System)
-    prepare!(ws, sys) || return false, 0
-    return gmres!(δ, ws.krylov, PressureConstrained(ws, sys), ws.right_hand_side, ws.solver.tolerance,
-                  ws.solver.iterations)
+    ready = prepare!(ws, sys)
+    ws.stale = !ready
+    ready || return false, 0
+    solved, iterations = gmres!(δ, ws.krylov, PressureConstrained(ws, sys), ws.right_hand_side, ws.solver.tolerance,
+                                ws.solver.iterations)
+    remember!(ws, iterations)
+    ws.stale = !solved || iterations > max(ws.solver.refresh, 2 * ws.first)
+    return solved, iterations
 end
 
 # --- both -------------------------------------------------------------------------------------------------------------

@@ -58,9 +58,5 @@ function set!(part::Part, pattern::Pattern, changed::Vector{Int})
     return part
 end
 
-cells(::Whole, pattern::Pattern) = 1:ncells(pattern)
-cells(part::Part, ::Pattern) = part.cells
-faces(::Whole, pattern::Pattern) = 1:length(pattern.left)
-faces(part::Part, ::Pattern) = part.faces
 holds(::Whole, i) = true
 holds(part::Part, i) = @inbounds part.inside[i]

@@ -65,6 +65,42 @@ end
     @test !TwoPhaseFlow.setup!(amg, values)                    # told, not hidden
 end
 
+@testset "that a renewed hierarchy is Galerkin's for the new values, with the old interpolation" begin
+    pattern, values = rough_diffusion(Grid(14, 3, 12, 1.0, 1.0, 1.0), MersenneTwister(5))
+    amg = TwoPhaseFlow.AMG(pattern)
+    @test TwoPhaseFlow.setup!(amg, values)
+    depth, coarsest = amg.depth, copy(amg.coarsest)
+    P = [interpolation(amg.levels[l], TwoPhaseFlow.size_of(amg.levels[l+1])) for l in 1:(depth-1)]
+    @test TwoPhaseFlow.renew!(amg, values)
+    @test amg.coarsest == coarsest                             # the same values: the same numbers
+    scaled = 3 .* values
+    scaled[pattern.diagonal] .+= 0.5
+    @test TwoPhaseFlow.renew!(amg, scaled)
+    @test amg.depth == depth
+    @test level_matrix(amg.levels[1].matrix) ≈ scalar_matrix(pattern, scaled) rtol = 1e-6
+    for l in 1:(depth-1)
+        A = level_matrix(amg.levels[l].matrix)
+        @test norm(level_matrix(amg.levels[l+1].matrix) - P[l]' * A * P[l]) <= 1e-6 * norm(A)
+        @test amg.levels[l+1].inverse ≈ 1 ./ diag(level_matrix(amg.levels[l+1].matrix))
+    end
+    @test amg.coarsest * level_matrix(amg.levels[depth].matrix) ≈ I rtol = 1e-3      # single precision of both
+    scaled[pattern.diagonal[7]] = NaN
+    @test !TwoPhaseFlow.renew!(amg, scaled)
+end
+
+@testset "that the age of a hierarchy is counted in iterations beyond the best" begin
+    g = Grid(6, 1, 6, 1.0, 1.0, 1.0)
+    ws = TwoPhaseFlow.workspace(CPRSolver(renew = 4, refresh = 8), Pattern(g, Well[]))
+    ws.first = ws.best = typemax(Int)
+    foreach(k -> TwoPhaseFlow.remember!(ws, k), (3, 4, 3, 5))
+    @test (ws.first, ws.best, ws.excess) == (3, 3, 3)
+    TwoPhaseFlow.remember!(ws, 4)
+    @test ws.excess >= ws.solver.renew
+    ws.best = typemax(Int)                                     # as a renewal leaves it
+    TwoPhaseFlow.remember!(ws, 5)
+    @test (ws.first, ws.best, ws.excess) == (3, 5, 0)
+end
+
 function contraction(g, rng)
     pattern, values = rough_diffusion(g, rng)
     amg, A = TwoPhaseFlow.AMG(pattern), sparse(scalar_matrix(pattern, values))
