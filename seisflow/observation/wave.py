@@ -111,8 +111,7 @@ class Propagator:
         # von Neumann: Δt² v² max(eigenvalue of −L) ≤ 4; what courant leaves is for the potential q of density jumps.
         self._stiffness = largest_eigenvalue(grid.spacing, space_order)
         self.dt = float(courant * 2 / (fastest * np.sqrt(self._stiffness)))
-        self.fastest = float(fastest)
-        self.n_samples = survey.n_samples
+        self.fastest, self.n_samples = float(fastest), survey.n_samples
         self.n_steps = int(np.ceil((self.n_samples - 1 + _MARGIN) * survey.interval / self.dt)) + 1
         self._time = TimeAxis(self.dt, self.n_steps)
         # The product of two wavelets reaches twice their highest frequency; 20 % more leave nothing of it.
@@ -145,10 +144,11 @@ class Propagator:
         layers = all_layers(self._layout, self.dt, self.fastest, self.survey.wavelet.peak_frequency)
         return Kernel(self._layout, self.survey.sources, self.survey.receivers, layers)
 
-    def medium(self, velocity: NDArray, density: NDArray) -> Medium:
+    def medium(self, velocity: NDArray, density: NDArray, warn: bool = True) -> Medium:
         """The coefficients of v_p [m/s] and ρ [kg/m³] (:meth:`Medium.of`); warns of a grid too coarse for the waves."""
         medium = Medium.of(self._layout, velocity, density, self.dt, self._stiffness, self.fastest)
-        self.survey.warn_if_coarse(self.grid, velocity, self.space_order)
+        if warn:
+            self.survey.warn_if_coarse(self.grid, velocity, self.space_order)
         return medium
 
     def signature(self, weights: NDArray, delays: NDArray | float = 0.0) -> NDArray:
