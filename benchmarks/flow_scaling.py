@@ -101,7 +101,12 @@ def measure(shape: tuple[int, ...], days: float, fronts: bool = True) -> dict[st
     for report in flow.reports:
         if not report.converged:
             raise SystemExit(f"{shape}: {report.reason}")
-    names = {"steps": "steps", "newton": "newton_iterations", "local": "local_iterations", "linear": "linear_iterations"}
+    names = {
+        "steps": "steps",
+        "newton": "newton_iterations",
+        "local": "local_iterations",
+        "linear": "linear_iterations",
+    }
     work = {key: float(np.mean([getattr(report, name) for report in flow.reports])) for key, name in names.items()}
     cpu = min(calls) / members
     return {
@@ -167,7 +172,18 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     results: dict[str, Any] = {}
-    heads = ("cells", "members", "steps", "Newton", "on the front", "GMRES", "CPU s", "ms per Newton", "MB", "CO2 balance")
+    heads = (
+        "cells",
+        "members",
+        "steps",
+        "Newton",
+        "on the front",
+        "GMRES",
+        "CPU s",
+        "ms per Newton",
+        "MB",
+        "CO2 balance",
+    )
     heads += ("without fronts: Newton", "ms per Newton")
     print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     for name, shapes in (("sections", SECTIONS), ("boxes", BOXES)):
