@@ -1,5 +1,5 @@
 # make demo     set up, run the main job on a small slice, say where the pictures are
-# make test     set up, check the style and the types, run the Julia and the Python tests
+# make test     set up, check the style and the types, run the Julia and the Python tests (PROCESSES=2 at a time)
 # make setup    virtual environment, torch, seisflow, Julia; nothing to do the second time
 # make lint     style and types only
 # make clean    remove what the commands above made in this folder (not the runs)
@@ -9,6 +9,7 @@ PYTHONS := $(PYTHON) .venv/bin/python python3 python3.13 python3.12 python3.11
 NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 BIN := .venv/bin
 RUN := runs/compass_small
+PROCESSES ?= 2
 
 SHELL := /bin/bash
 .PHONY: help setup demo test lint test-julia test-python clean
@@ -40,7 +41,7 @@ test-julia: setup
 	  && echo "== Julia tests: $$((SECONDS - start)) s"
 
 test-python: setup
-	@$(BIN)/python -m pytest --durations=10 $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadfile --durations=10 $(ARGS)
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache
