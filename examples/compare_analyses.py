@@ -53,10 +53,11 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "open_loop": ("open_loop", {}),
     "enkf": ("enkf", {"inflation": 8.0}),
     "localized_enkf": ("localized_enkf", {"radius_m": (50.0, 25.0), "inflation": 1.5}),
+    "letkf": ("letkf", {"radius_m": (25.0, 12.5), "inflation": 1.5}),
     "particle_filter": ("particle_filter", {}),
     "flow": ("flow", {"update": "joint"}),
     "flow_reference": ("flow", {"update": "reference"}),
-    "es_mda": ("es_mda", {}),
+    "es_mda": ("es_mda", {"steps": 4, "inflation": 8.0}),
 }
 """Label → name in study files and what of its table differs from the defaults, as tuned (``--tune``)."""
 
@@ -67,6 +68,7 @@ CANDIDATES: list[tuple[str, dict[str, Any]]] = [
         for r in (25.0, 50.0, 100.0, 200.0, 400.0)
         for v in (1.0, 1.2, 1.5)
     ),
+    *(("letkf", {"radius_m": (r, r / 2), "inflation": v}) for r in (25.0, 50.0, 100.0, 200.0) for v in (1.0, 1.5, 2.0)),
     *(("particle_filter", {"jitter": v}) for v in (0.0, 0.3, 1.0)),
     *(("es_mda", {"steps": n, "inflation": v}) for n, v in ((4, 1.0), (4, 8.0), (2, 8.0))),
 ]

@@ -138,6 +138,7 @@ def figure(cell: Cell, labels: list[str], seeds: list[int], title: str) -> Figur
         axes.set_title(f"{name} of S", fontsize=9)
         axes.set_yticks(range(len(labels)), [NAMES[label] for label in labels])
         axes.tick_params(labelsize=8)
+        axes.locator_params(axis="x", nbins=5)
     above.axes[0].invert_yaxis()
     for axes, label in zip(below.subplots(1, len(labels), sharey=True, squeeze=False)[0], labels, strict=True):
         counts = np.sum([cell[label][seed]["ranks"][-1]["region"] for seed in seeds], axis=0)
@@ -145,6 +146,7 @@ def figure(cell: Cell, labels: list[str], seeds: list[int], title: str) -> Figur
         axes.axhline(1, color="k", lw=0.8, ls=":")
         axes.set_title(f"{NAMES[label]}: ranks", fontsize=8)
         axes.tick_params(labelsize=7)
+        axes.set_xticks(range(0, counts.size, 5))
     drawing.suptitle(title, fontsize=11)
     return drawing
 
