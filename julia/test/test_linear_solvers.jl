@@ -159,6 +159,22 @@ end
     @test !TwoPhaseFlow.factorize!(F, blocks)
 end
 
+@testset "that an aged pressure hierarchy takes the values of today, and a young one is kept" begin
+    g = Grid(12, 1, 12, 1.0, 1.0, 1.0)
+    pattern, values = rough_diffusion(g, MersenneTwister(9))
+    sys = TwoPhaseFlow.System(pattern)                          # weights are one: the sum of both rows
+    sys.blocks[1, :], sys.blocks[4, pattern.diagonal] = values, ones(ncells(g))
+    ws = TwoPhaseFlow.workspace(CPRSolver(), pattern)
+    fine() = ws.pressure.levels[1].matrix.value
+    @test TwoPhaseFlow.prepare!(ws, sys) && fine() == Float32.(values)
+    ws.stale = false
+    sys.blocks[1, :] .*= 2
+    ws.excess = ws.solver.renew - 1
+    @test TwoPhaseFlow.prepare!(ws, sys) && fine() == Float32.(values)
+    ws.excess = ws.solver.renew
+    @test TwoPhaseFlow.prepare!(ws, sys) && fine() == Float32.(2 .* values)
+end
+
 struct DenseProblem
     A::Matrix{Float64}
 end
