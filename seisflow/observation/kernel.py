@@ -30,7 +30,7 @@ from seisflow.observation.layout import Layout, Store
 
 __all__ = ["Kernel", "operators_built"]
 
-_operators: dict[tuple, tuple[Any, int]] = {}  # each with the width of the layer it was generated for
+_operators: dict[tuple, tuple[Any, Layout]] = {}  # each with the layout it was generated for
 
 
 def operators_built() -> int:
@@ -110,7 +110,7 @@ class Kernel:
         """The equations of one step of a field, without sources and mirror."""
         import devito as dv
 
-        f, order, layer = self.fields, self.layout.order, self.layout.layer
+        f, order = self.fields, self.layout.order
         field = f[name]
         new, old = (field.forward, field.backward) if forward else (field.backward, field.forward)
         first, last = [], []
@@ -120,9 +120,10 @@ class Kernel:
             inward = dv.Derivative(psi, (d, 1), fd_order=order)
             curvature = dv.Derivative(field, (d, 2), fd_order=order)
             for side in ("left", "right"):
-                if layer < 2 or (side == "left" and self.layout.free_surface and axis == len(self.grid.dimensions) - 1):
+                above = side == "left" and axis == len(self.grid.dimensions) - 1
+                if not self.layout.layer or (above and self.layout.free_surface):
                     continue
-                slab, wide = (self._slab(d, side, width) for width in (layer, layer + order // 2))
+                slab, wide = (self._slab(d, side, width) for width in self.layout.slabs[axis])
                 first.append(dv.Eq(psi, b * psi + a * slope, subdomain=slab))
                 last.append(dv.Eq(zeta, b * zeta + a * (curvature + inward), subdomain=wide))
                 last.append(dv.Eq(new, new + f["alpha"] * (inward + zeta), subdomain=wide))
@@ -175,7 +176,7 @@ class Kernel:
         step = [*self._step("scattered", True), *self._mirror("scattered", True, [scatter])]
         return [*emit, *step, rec.interpolate(expr=scattered * f["root"])]
 
-    def _operator(self, name: str, kept: Any) -> tuple[Any, int]:
+    def _operator(self, name: str, kept: Any) -> tuple[Any, Layout]:
         import devito as dv
 
         key = (*self.layout.kind, name)
@@ -183,7 +184,7 @@ class Kernel:
             language = "openmp" if self.layout.threads > 1 else "C"
             with dv.switchconfig(log_level="ERROR"):
                 operator = dv.Operator(self._equations(name, kept), name="Waves", language=language)
-            _operators[key] = (operator, self.layout.layer)
+            _operators[key] = (operator, self.layout)
         return _operators[key]
 
     # -- running -----------------------------------------------------------------------------------------------------
@@ -216,7 +217,7 @@ class Kernel:
         fields = dict(self.fields)
         if store is not None:
             fields.update(store.series, kept=store.field)
-        operator, layer = self._operator(name, fields.get("kept"))
+        operator, origin = self._operator(name, fields.get("kept"))
         names = [p.name for p in operator.parameters]
         given = {key: value for key, value in fields.items() if key in names}
         if layout.threads > 1:
@@ -224,9 +225,11 @@ class Kernel:
         with dv.switchconfig(log_level="ERROR"):
             values = dict(operator.arguments(time_m=0, time_M=0, **given))
         # The operator may stem from another layout: widths of slabs and the interval of kept steps are arguments too.
+        axes = [d.name for d in self.grid.dimensions]
         for key in names:
             if "tkn" in key:
-                values[key] = layout.layer + int(values[key]) - layer
+                axis = axes.index(key.split("_")[0])
+                values[key] = layout.slabs[axis][origin.slabs[axis].index(int(values[key]))]
         if "t_keptf" in names:
             values["t_keptf"] = layout.every
         return operator, names, [values[key] for key in names]

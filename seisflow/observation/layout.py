@@ -75,6 +75,19 @@ class Layout:
         return tuple(n + low + high for n, (low, high) in zip(self.model, self.pads, strict=True))
 
     @property
+    def slabs(self) -> tuple[tuple[int, int], ...]:
+        """Nodes from either end of every axis over which ψ and ζ are computed: the layer, and as far as D sees it.
+
+        Along the last axis, the one of the vectorised loops, both take whole cache lines: beyond the layer they are zero, and
+        a rest of the loop that does not fill a vector takes longer than another vector.
+        """
+        wide, line = self.layer + self.order // 2, 64 // self.dtype.itemsize
+        last = -(-wide // line) * line
+        if 2 * last > self.shape[-1]:  # both ends would meet
+            last = wide
+        return (*((self.layer, wide) for _ in self.model[:-1]), (last, last))
+
+    @property
     def first_node(self) -> tuple[float, ...]:
         """Coordinates of the first padded node [m]."""
         return tuple(o + (0.5 - low) * h for o, h, (low, _) in zip(self.origin, self.spacing, self.pads, strict=True))

@@ -19,6 +19,7 @@ from seisflow.observation import (
     SampledWavelet,
     Survey,
     dot_test,
+    kernel,
     taylor_slopes,
 )
 from seisflow.observation.background import Segments
@@ -363,6 +364,21 @@ def test_that_operators_are_built_once_for_all_shots_media_and_propagators_of_a_
     other = Propagator(grid, small_survey(grid), 3100.0, layer=14)
     other.forward(other.medium(*layered(grid)), other.signature([1.0, 0.0, 0.0]))
     assert operators_built() == before
+
+
+@pytest.mark.parametrize(("grid", "layer"), [(Grid((40, 44), (16.0, 15.0)), 14), (Grid((40, 11), (16.0, 16.0)), 10)])
+def test_that_a_borrowed_operator_gives_what_one_of_its_own_would(single, grid, layer, monkeypatch):
+    # The second grid is too shallow for slabs of whole cache lines.
+    single.forward(single.medium(*layered(SMALL)), single.signature([1.0, 0.0, 0.0]))
+    records = []
+    for operators in (kernel._operators, {}):
+        monkeypatch.setattr(kernel, "_operators", operators)
+        p = Propagator(grid, small_survey(grid), 3100.0, layer=layer)
+        assert p.kernel.layout.slabs != single.kernel.layout.slabs
+        records.append(p.forward(p.medium(*layered(grid)), p.signature([1.0, 0.0, 0.0])))
+    assert operators_built() == 1  # of the second time
+    np.testing.assert_array_equal(*records)
+    assert np.abs(records[0]).max() > 0
 
 
 def test_that_bad_media_are_refused_by_name(single):
