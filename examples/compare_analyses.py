@@ -143,7 +143,9 @@ class Cell(Recorder):
     def find(self, name: str) -> Stage | None:
         stage = self.store.find(self._place(name))
         if stage is not None and name == "first/survey_1/predicted":
-            return replace(stage, ensemble=stage.ensemble.select(_fields(self.modality)))
+            spent = {} if "seismic" in MODALITIES[self.modality] else {"seconds": 0.0}  # the images are not for wells
+            selected = stage.ensemble.select(_fields(self.modality))
+            return replace(stage, ensemble=selected, attributes={**stage.attributes, **spent})
         return stage
 
     def keep(self, name: str, stage: Stage) -> Stage:
