@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
 import shutil
-import signal
-import subprocess
-import sys
-import threading
-import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 
@@ -18,36 +10,16 @@ import numpy as np
 import pytest
 
 from seisflow.analysis.enkf import EnKF
-from seisflow.config import Study
 from seisflow.cycle import assimilate
 from seisflow.draft import MemoryDraft
-from seisflow.errors import InputError, SimulationError
-from seisflow.executors import Crew, Here, Spread
-from seisflow.recorder import Memory, Recorder, Stage
-from seisflow.runner import run_study
+from seisflow.errors import SimulationError
+from seisflow.executors import Here, Spread
+from seisflow.recorder import Memory, Stage
 from seisflow.stages import forecast
 from seisflow.store import Store
 from seisflow.tasks import Rows
-from seisflow.twin import Scenario, simulate_truth
-from tests.test_run import arrays
-from tests.tiny import TINY
+from tests.crews import MEMBERS, same, whole
 from tests.toy import toy
-
-MEMBERS = 13
-
-
-def whole(scenario: Scenario, recorder: Recorder, crew: Crew | None = None, **options) -> dict[str, np.ndarray]:
-    """Truth, data and two surveys of a filter; all arrays."""
-    _, observed = simulate_truth(scenario, recorder)
-    steps = assimilate(scenario, observed, EnKF(), recorder, crew=crew, **options)
-    stages = [stage for step in steps for stage in (step.forecast, step.predicted, step.posterior)]
-    return {f"{i}/{name}": np.array(s.ensemble[name]) for i, s in enumerate(stages) for name in s.ensemble.names}
-
-
-def same(expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> None:
-    assert set(expected) == set(found)
-    for name, array in expected.items():
-        np.testing.assert_array_equal(array, found[name], err_msg=name)
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +128,7 @@ def test_that_an_interrupted_stage_goes_on_behind_its_last_block(expected, tmp_p
     )  # the truth has one K at both surveys; at most one block was begun twice
 
 
-# -- members that fail -----------------------------------------------------------------------------------------------
+# -- members that fail -------------------------------------------------------------------------------------------------
 
 
 def test_that_members_that_fail_are_replaced_by_fresh_draws_and_the_stage_says_which_and_why():
@@ -225,7 +197,7 @@ def test_that_a_member_that_fails_with_every_draw_ends_the_forecast():
         forecast(scenario, Stage(scenario.dynamics.initial_state(1)), 0, MemoryDraft(4))
 
 
-# -- workers that are lost -------------------------------------------------------------------------------------------
+# -- workers that are lost ---------------------------------------------------------------------------------------------
 
 
 def test_that_a_broken_pool_keeps_what_came_in_and_says_what_to_do(tmp_path):
@@ -283,164 +255,3 @@ def test_that_members_beside_a_deadly_one_are_not_blamed():
     np.testing.assert_array_equal(
         draft.fields()["permeability"][[3, 5, 6]], scenario.draw_permeability(0, np.array([3, 5, 6]))
     )  # their first draws
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """Two real worker processes of dask.distributed; one death of a worker is one too many for a task."""
-    distributed = pytest.importorskip("distributed")
-    import dask
-
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.worker.memory.terminate": False}),
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
-        ) as local,
-    ):
-        yield local
-
-
-def pids(cluster) -> dict[str, int]:
-    with cluster.get_client() as client:
-        return client.run(os.getpid)
-
-
-def kill_when(cluster, condition, killed: list[int], which: int = 0) -> None:
-    """Kill one worker, by SIGKILL, as soon as a condition holds; its number is noted."""
-    worker = list(pids(cluster).values())[which]
-
-    def wait_and_kill() -> None:
-        while not condition():
-            time.sleep(0.01)
-        os.kill(worker, signal.SIGKILL)
-        killed.append(worker)
-
-    threading.Thread(target=wait_and_kill, daemon=True).start()
-
-
-def test_that_a_cluster_with_a_worker_killed_in_mid_stage_gives_the_same_arrays(expected, cluster, tmp_path):
-    from seisflow.cluster import cluster as connect
-
-    diary, killed = tmp_path / "diary", []
-    scenario = toy(MEMBERS, seconds=0.1, diary=diary)
-
-    first = next(iter(pids(cluster).values()))
-    kill_when(cluster, lambda: diary.exists() and diary.read_text().count(f"{first} ") >= 2, killed)
-    with connect(cluster.scheduler_address) as crew:
-        same(expected, whole(scenario, Store(tmp_path / "run"), crew))
-        assert crew.by_reference
-    assert killed == [first]
-    begun = [line.split()[1] for line in diary.read_text().splitlines()]
-    # The truth has one K at both surveys; of the killed worker's members at most those of one block were begun twice.
-    assert len(begun) - len(set(begun)) <= 1 + 2
-
-
-def test_that_a_member_that_ends_its_workers_is_given_up_and_replaced(cluster, tmp_path):
-    from seisflow.cluster import cluster as connect
-
-    first = np.sort(toy(MEMBERS).draw_permeability(0, np.arange(MEMBERS))[:, 0, 0])
-    limit = (first[-1] + first[-2]) / 2
-    scenario = toy(MEMBERS, dies_above=limit)
-    with connect(cluster.scheduler_address) as crew:
-        draft = Store(tmp_path / "run").draft("a", MEMBERS)
-        said = forecast(scenario, Stage(scenario.dynamics.initial_state(1)), 0, draft, crew)
-    (replaced,) = said["replaced_members"]
-    assert "ended one after the other" in replaced["reason"]
-    expected = MemoryDraft(MEMBERS)
-    failing = toy(MEMBERS, fails_above=limit)  # the same member fails kindly
-    forecast(failing, Stage(failing.dynamics.initial_state(1)), 0, expected)
-    same(expected.fields(), draft.fields())
-
-
-def test_that_a_scheduler_that_is_not_there_is_told_before_any_work(tmp_path, monkeypatch):
-    monkeypatch.setattr("seisflow.cluster.CONNECT_SECONDS", 1)
-    with pytest.raises(InputError, match="no dask scheduler answers there"):
-        run_study(Study.from_dict(TINY), tmp_path / "run", scheduler="tcp://127.0.0.1:9")
-    assert not (tmp_path / "run").exists()
-
-
-def test_that_workers_of_another_version_are_refused(cluster, monkeypatch):
-    from seisflow import cluster as module
-
-    monkeypatch.setattr(module, "version", lambda name: "0.0")
-    with (
-        pytest.raises(InputError, match=re.escape("seisflow 0.1.0 (here 0.0)")),
-        module.cluster(cluster.scheduler_address),
-    ):
-        pass
-
-
-@pytest.mark.slow
-def test_that_a_lost_scheduler_ends_the_run_with_one_error_and_keeps_what_came_in(expected, tmp_path):
-    pytest.importorskip("distributed")
-    from seisflow.cluster import cluster as connect
-
-    file, quiet = tmp_path / "scheduler.json", {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    options = ["--scheduler-file", str(file), "--no-dashboard"]
-    scheduler = subprocess.Popen(
-        [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", *options], **quiet
-    )
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "distributed.cli.dask_worker", *options, "--nthreads", "1"], **quiet
-    )
-    try:
-        while not file.exists():
-            time.sleep(0.1)
-        address = json.loads(file.read_text())["address"]
-
-        def end(what: str, done: int, total: int) -> None:
-            if "flow, survey 2" in what and done >= 4:
-                scheduler.kill()
-
-        scenario = toy(MEMBERS, seconds=0.2)
-        with pytest.raises(SimulationError, match="the executor was lost"), connect(address) as crew:
-            whole(scenario, Store(tmp_path / "run"), crew, progress=end)
-        assert len(Store(tmp_path / "run").draft("enkf/survey_2/forecast", MEMBERS).done) >= 4
-        same(expected, whole(scenario, Store(tmp_path / "run")))
-    finally:
-        scheduler.kill()
-        worker.terminate()
-
-
-# -- the real parts --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_that_a_study_on_a_cluster_that_loses_a_worker_twice_gives_the_same_run(finished_tiny, cluster, tmp_path):
-    """Once while members flow, once while their waves are simulated."""
-    run, killed = tmp_path / "run", []
-    for which, stage in enumerate(("flow/survey_2/forecast", "first/survey_1/predicted")):
-        kill_when(cluster, (run / "drafts" / f"{stage}.journal").exists, killed, which)
-    run_study(Study.from_dict(TINY), run, scheduler=cluster.scheduler_address)
-    same(arrays(finished_tiny[0]), arrays(run))
-    assert len(killed) == 2
-
-
-@pytest.mark.slow
-def test_that_the_julia_engine_on_a_cluster_that_loses_a_worker_gives_the_same_bits():
-    distributed = pytest.importorskip("distributed")
-    import dask
-
-    from seisflow.dynamics.julia import JuliaEngine
-    from tests.dynamics.julia_ensembles import assert_same, ensemble
-
-    inputs, killed = ensemble(12), []
-    with JuliaEngine(threads=1) as engine:
-        alone = engine.call("run_case", inputs, None, 12)
-    options = {"threads_per_worker": 1, "processes": True, "dashboard_address": None, "silence_logs": 50}
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 3}),  # the default
-        distributed.LocalCluster(n_workers=2, **options) as local,
-        local.get_client() as client,
-    ):
-        victim = next(iter(client.run(os.getpid).values()))
-
-        def kill(done: int, members: int) -> None:
-            if 0 < done < members and not killed:
-                os.kill(victim, signal.SIGKILL)
-                killed.append(victim)
-
-        with JuliaEngine(executor=client.get_executor(), workers=2) as engine:
-            spread = engine.call("run_case", inputs, kill, 12)
-    assert killed == [victim]
-    assert_same(alone, spread)

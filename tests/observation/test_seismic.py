@@ -1,18 +1,8 @@
 """The composed observation on a small layered section: exact promises first, then physics."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from dataclasses import dataclass, replace
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from seisflow.analysis.enkf import EnKF
-from seisflow.cycle import assimilate
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.grid import Grid
@@ -30,91 +20,7 @@ from seisflow.observation import (
     Wells,
     coloured_noise,
 )
-from seisflow.recorder import Memory
-from seisflow.twin import simulate_truth
-from tests.toy import toy
-
-WAVES = Grid((60, 50), (20.0, 20.0))
-FLOW = Grid((20, 12), (60.0, 50.0), (0.0, 400.0))
-VELOCITY = np.where(WAVES.depth < 300, 1800.0, np.where(WAVES.depth < 600, 2500.0, 3900.0))
-DENSITY = np.where(WAVES.depth < 300, 1600.0, np.where(WAVES.depth < 600, 2100.0, 2500.0))
-SURVEY = Survey.seabed(WAVES, 10.0, 1.2, n_sources=4, n_receivers=24, source_depth=150.0)
-
-
-PROGRAM = """
-import os
-import sys
-import numpy as np
-from seisflow.errors import SimulationError
-from seisflow.observation.processes import Processes
-from tests.observation.test_seismic import build, plumes
-
-def has_torch():
-    return "torch" in sys.modules
-
-def die_once(marker, value):
-    if not os.path.exists(marker):
-        open(marker, "w").close()
-        os._exit(1)
-    return value
-
-if __name__ == "__main__":
-    with build(workers=2) as observation:
-        images = observation.predict(plumes())["image"]
-        single = observation.predict(plumes().members([1]))["image"]
-        assert (single == images[1:2]).all()
-        sections = observation.wave_images(plumes().members([1]))
-        records = observation.records(plumes().members([1]))
-        observed = observation.observe(plumes().members([1]), np.random.default_rng(5))["image"]
-        draws = observation.noise.draws
-        assert not observation._dispatch.processes.pool.submit(has_torch).result()
-    processes = Processes(1)
-    marker = sys.argv[1] + ".marker"
-    assert list(processes.map(die_once, [(marker, 3), (marker, 4)])) == [3, 4]
-    try:
-        list(processes.map(os._exit, [(1,)]))
-    except SimulationError as error:
-        assert "member 0" in str(error) and "fewer workers" in str(error)
-    else:
-        raise AssertionError("a task that always kills its worker went unnoticed")
-    np.savez(sys.argv[1], images=images, observed=observed, draws=draws, sections=sections, records=records)
-"""
-
-ORPHANS = """
-import os
-import sys
-import time
-from seisflow.observation.processes import Processes
-
-if __name__ == "__main__":
-    processes = Processes(1)
-    print(next(processes.map(os.getpid, [()])), flush=True)
-    time.sleep(60)
-"""
-
-
-def build(**options):
-    options = {"imaging": Imaging(mute_depth=200.0), "noise_images": 4, "snr": 20.0, **options}
-    return Seismic(FLOW, WAVES, VELOCITY, DENSITY, 0.25, SURVEY, **options)
-
-
-def plumes():
-    """No CO2, a plume under the interface at 600 m, the same plume displaced: ``(3, 20, 12)``."""
-    saturation = np.zeros((3, *FLOW.shape))
-    saturation[1, 7:12, 4:6] = 0.5
-    saturation[2, 10:15, 4:6] = 0.5
-    return Ensemble({"saturation": saturation})
-
-
-@pytest.fixture(scope="module")
-def seismic():
-    with build() as observation:
-        yield observation
-
-
-@pytest.fixture(scope="module")
-def predicted(seismic):
-    return seismic.predict(plumes())
+from tests.observation.models import DENSITY, FLOW, SURVEY, VELOCITY, WAVES, build, plumes
 
 
 def test_that_no_change_gives_an_image_of_exact_zeros(predicted):
@@ -193,16 +99,6 @@ def test_that_records_from_elsewhere_take_the_place_of_the_simulated(seismic, pr
         seismic.from_records(records[:, :-1])
 
 
-def test_that_the_forecast_mean_can_be_the_reference(seismic, predicted):
-    mean = Ensemble({"saturation": plumes()["saturation"].mean(axis=0, keepdims=True)})
-    direct = seismic.records(plumes()) - seismic.records(mean)
-    shifted = seismic.relative_to(predicted, mean)["image"]
-    for member in range(3):
-        image = seismic.from_records(direct[member] + seismic.baseline_records)["image"][0]
-        # Float32 waves, whose rounding is relative to whole records, not to their small differences.
-        assert np.abs(shifted[member] - image).max() < 2e-3 * np.abs(shifted).max()
-
-
 def test_that_a_vintage_that_repeats_badly_leaves_a_ghost_of_the_baseline_in_image_and_noise(seismic):
     errors = Repeatability(position=5.0, depth=1.0, amplitude=0.02, delay=1e-3, phase=0.02)
     dry = plumes().members([0])
@@ -250,13 +146,6 @@ def test_that_pressure_is_seen_only_with_a_pressure_effect():
             observation.predict(plumes())
 
 
-def test_that_members_do_not_depend_on_each_other_and_are_counted(seismic, predicted):
-    calls = []
-    turned = seismic.predict(plumes().members([2, 1]), lambda done, total: calls.append((done, total)))
-    np.testing.assert_array_equal(turned["image"], predicted["image"][[2, 1]])
-    assert calls == [(1, 2), (2, 2)]
-
-
 def test_that_co2_outside_the_flow_grid_is_not_invented():
     # A plume at the top edge of the flow grid must not be continued up to the sea.
     with build() as observation:
@@ -269,138 +158,6 @@ def test_that_co2_outside_the_flow_grid_is_not_invented():
         above = WAVES.depth < FLOW.extent[1][0]
         assert (changed[above] == base[above]).all()
         assert (changed != base).any()
-
-
-def test_that_as_many_orthogonal_supershots_as_shots_give_the_same_images(seismic, predicted):
-    with build(encoded_shots=4) as encoded:
-        image = encoded.predict(plumes())["image"]
-        observed = encoded.observe(plumes().members([1]), np.random.default_rng(5))["image"]
-        assert encoded.unit == pytest.approx(seismic.unit, rel=1e-4)
-    # Float32 waves, whose rounding is relative to whole records, not to their small differences.
-    assert (image[0] == 0).all()
-    assert np.abs(image - predicted["image"]).max() < 2e-3 * np.abs(predicted["image"]).max()
-    plain = seismic.observe(plumes().members([1]), np.random.default_rng(5))["image"]
-    assert np.abs(observed - plain).max() < 2e-3 * np.abs(plain).max()
-
-
-def test_that_a_change_of_reference_moves_members_and_data_alike(seismic, predicted):
-    forecast = plumes().members([1, 2])
-    observed = seismic.observe(plumes().members([1]), np.random.default_rng(5))
-    data = (predicted.members([1, 2]), observed)
-    assert seismic.refer(forecast, *data) == data  # the baseline is the reference by default
-    with build(reference="forecast_mean") as other:
-        moved = other.refer(forecast, *data)
-        shift = other.predict(forecast.mean())["image"]
-        wells = Wells(FLOW, [600.0], np.full(FLOW.shape, 1e7))
-        logs = Ensemble({"well_saturation": np.zeros((2, 1, 12)), "image": data[0]["image"]})
-        (joint,) = Joint([wells, other]).refer(forecast, logs)
-        np.testing.assert_array_equal(joint["image"], moved[0]["image"])
-        assert joint["well_saturation"] is logs["well_saturation"]
-        (still,) = other.refer(forecast.members([0, 0, 0]), data[0].members([0]))
-    assert np.abs(shift).max() > 0.1 * np.abs(data[0]["image"]).max()
-    for before, after in zip(data, moved, strict=True):
-        np.testing.assert_array_equal(after["image"], before["image"] - shift)
-        assert after["image"].dtype == np.float32
-    # Two float32 subtractions of the same image.
-    eps = 4 * np.finfo(np.float32).eps * np.abs(data[0]["image"]).max()
-    np.testing.assert_allclose(
-        moved[1]["image"] - moved[0]["image"], observed["image"] - data[0]["image"], rtol=0, atol=eps
-    )
-    assert (still["image"] == 0).all()  # the mean of equal members is that member
-
-
-def test_that_the_loop_gives_analyses_data_relative_to_the_reference_and_a_kalman_filter_does_not_mind():
-    flow, seen, posteriors = Grid((6, 5), (200.0, 120.0), (0.0, 400.0)), {}, {}
-
-    @dataclass(frozen=True)
-    class Watched(EnKF):
-        def update(self, forecast, predicted, observed, *rest):
-            seen.setdefault(reference, []).append((predicted["image"], observed["image"]))
-            return super().update(forecast, predicted, observed, *rest)
-
-    for reference in ("baseline", "forecast_mean"):
-        with Seismic(
-            flow, WAVES, VELOCITY, DENSITY, 0.25, SURVEY, snr=20.0, noise_images=4, reference=reference
-        ) as observation:
-            scenario = replace(toy(4), observation=observation)
-            _, observed = simulate_truth(scenario, Memory())
-            posteriors[reference] = assimilate(scenario, observed, Watched(bounds={"saturation": (0, 1)}))
-    (members, datum), (moved, moved_datum) = (seen[key][0] for key in seen)
-    assert np.abs(members - moved).max() > 0.1 * np.abs(members).max()
-    tolerance = 1e-6 * np.abs(members).max()  # float32 subtractions
-    np.testing.assert_allclose(moved_datum - moved, datum - members, rtol=0, atol=tolerance)
-    first, second = (posteriors[key][0].posterior.ensemble["saturation"] for key in seen)
-    assert not np.array_equal(first, posteriors["baseline"][0].forecast.ensemble["saturation"])
-    np.testing.assert_allclose(first, second, atol=1e-4)  # float32 data, through a gain of order one
-
-
-@pytest.mark.parametrize("codes", ["orthogonal", "random"])
-def test_that_encoded_images_see_the_plume_too(predicted, codes):
-    with build(encoded_shots=2, codes=codes) as encoded:
-        image = encoded.predict(plumes().members([1]))["image"][0].astype(float)
-    plain = predicted["image"][1].astype(float)
-    cosine = (image * plain).sum() / np.linalg.norm(image) / np.linalg.norm(plain)
-    assert cosine > 0.6  # crosstalk of pairs of sources; shuffled images give about 0
-
-
-def test_that_two_workers_give_the_same_bits_as_one_and_never_import_torch_and_are_replaced_when_they_die(
-    seismic, predicted, tmp_path
-):
-    # A program of its own: spawned workers import the main module again, here one without torch.
-    script, out, root = tmp_path / "program.py", tmp_path / "out.npz", Path(__file__).parents[2]
-    script.write_text(PROGRAM)
-    environment = {**os.environ, "PYTHONPATH": str(root)}
-    subprocess.run([sys.executable, str(script), str(out)], check=True, timeout=400, env=environment)
-    with np.load(out) as two:
-        np.testing.assert_array_equal(two["images"], predicted["image"])
-        observed = seismic.observe(plumes().members([1]), np.random.default_rng(5))["image"]
-        np.testing.assert_array_equal(two["observed"], observed)
-        np.testing.assert_array_equal(two["draws"], seismic.noise.draws)
-        np.testing.assert_array_equal(two["sections"], seismic.wave_images(plumes().members([1])))
-        np.testing.assert_array_equal(two["records"], seismic.records(plumes().members([1])))
-
-
-@pytest.mark.parametrize(
-    "options", [{}, {"encoded_shots": 3}, {"encoded_shots": 3, "codes": "random"}, {"shots": (3, 1)}]
-)
-def test_that_an_image_in_pieces_is_the_whole_one_bit_for_bit(options):
-    errors = Repeatability(position=5.0, amplitude=0.02, delay=1e-3)
-    with build(repeatability=errors, **options) as observation:
-        (state,) = observation._settings.states(plumes().members([1]))
-        noise = coloured_noise(SURVEY, 1.0, np.random.default_rng(0))
-        vintage = errors.draw(SURVEY, WAVES, np.random.default_rng(1))
-        for row in ((state, None, None), (None, noise, None), (state, noise, vintage)):
-            (whole,) = observation._dispatch.map("image", *([one] for one in row))
-            pieces = [[0], list(range(1, observation.encoding.n_experiments))]
-            parts = [next(observation._dispatch.map("correlations", *([one] for one in (*row, p)))) for p in pieces]
-            (image,) = observation._dispatch.map("stacked", [np.concatenate(parts)], [False])
-            np.testing.assert_array_equal(image, whole)
-
-
-def test_that_workers_end_when_their_parent_is_killed(tmp_path):
-    script, root = tmp_path / "orphans.py", Path(__file__).parents[2]
-    script.write_text(ORPHANS)
-    environment = {**os.environ, "PYTHONPATH": str(root)}
-    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, env=environment) as parent:
-        worker = int(parent.stdout.readline())
-        os.kill(worker, 0)  # it lives
-        parent.kill()
-    for _ in range(200):
-        try:
-            state = Path(f"/proc/{worker}/stat").read_text().rsplit(")", 1)[1].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return
-        if state == "Z":  # ended; nobody has collected it
-            return
-        time.sleep(0.1)
-    os.kill(worker, signal.SIGKILL)
-    pytest.fail("the worker outlived its parent by 20 s")
-
-
-def test_that_importing_the_package_imports_no_engine():
-    code = "import sys, seisflow.observation; print(sorted({'devito', 'torch', 'juliacall'} & set(sys.modules)))"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "[]"
 
 
 def test_that_joint_observations_stand_side_by_side(seismic, predicted):
