@@ -78,8 +78,8 @@ class Layout:
     def slabs(self) -> tuple[tuple[int, int], ...]:
         """Nodes from either end of every axis over which ψ and ζ are computed: the layer, and as far as D sees it.
 
-        Along the last axis, the one of the vectorised loops, both take whole cache lines: beyond the layer they are zero, and
-        a rest of the loop that does not fill a vector takes longer than another vector.
+        Along the last axis, the one of the vectorised loops, both take whole cache lines: beyond the layer they are zero,
+        and a rest of the loop that does not fill a vector takes longer than another vector.
         """
         wide, line = self.layer + self.order // 2, 64 // self.dtype.itemsize
         last = -(-wide // line) * line
