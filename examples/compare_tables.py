@@ -2,11 +2,12 @@ r"""Tables and figures from the lines that ``compare_analyses.py`` wrote.
 
     python examples/compare_tables.py [--results docs/comparison/results.jsonl] [--page docs/benchmarks.md]
 
-Prints Markdown: for every cell (modality, members) the mean of each score at the last survey over the truths that *all*
-methods of the table have finished (those far behind are left out), with a 90 % interval from resampling the truths, and
-the differences to the flow truth by truth. Ranks of the truth in 16 bins: "unevenness" is the root mean square of counts
-over their mean, less one, over all plume cells of all truths; χ²/15 that of thinned cells, 1 if flat and independent. Cells
-of one truth are not quite independent, so it is a measure here and no test.
+Prints Markdown: the mean CRPS of every method in every cell (modality, members), and for each cell the mean of each score at
+the last survey over the truths that *all* methods of the table have finished (those far behind are left out), with a 90 %
+interval from resampling the truths, the differences to the flow truth by truth, and scores survey by survey. Ranks of the
+truth in 16 bins: "unevenness" is the root mean square of counts over their mean, less one, over all plume cells of all
+truths; χ²/15 that of thinned cells, 1 if flat and independent. Cells of one truth are not quite independent, so it is a
+measure here and no test.
 """
 
 from __future__ import annotations
@@ -117,6 +118,40 @@ def differences(cell: Cell, labels: list[str], seeds: list[int], against: str = 
     return rows
 
 
+def by_survey(cell: Cell, labels: list[str], seeds: list[int]) -> list[str]:
+    """How CRPS and mass error grow from survey to survey."""
+    surveys = len(cell[labels[0]][seeds[0]]["scores"])
+    rows = [
+        "| CRPS × 1000 / mass error | " + " | ".join(f"survey {k + 1}" for k in range(surveys)) + " |",
+        "|---|" + "---:|" * surveys,
+    ]
+    for label in labels:
+        scores = [[cell[label][seed]["scores"][k] for seed in seeds] for k in range(surveys)]
+        means = [
+            (1000 * np.mean([s["crps"] for s in some]), np.mean([s["mass_error"] for s in some])) for some in scores
+        ]
+        rows.append(f"| {NAMES[label]} | " + " | ".join(f"{c:.2f} / {m:+.0%}" for c, m in means) + " |")
+    return rows
+
+
+def overview(found: dict[tuple[str, int], Cell]) -> list[str]:
+    """Mean CRPS of every method in every cell, over that cell's truths."""
+    names, columns = [], []
+    for (modality, members), cell in found.items():
+        labels, seeds = common(cell)
+        if seeds:
+            names.append(f"{modality}, {members} (n = {len(seeds)})")
+            columns.append({label: 1000 * last(cell, label, seeds, "crps").mean() for label in labels})
+    if len(names) < 2:
+        return []
+    rows = ["| CRPS × 1000, last survey | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
+    for label in METHODS:
+        if any(label in column for column in columns):
+            entries = [f"{column[label]:.2f}" if label in column else "–" for column in columns]
+            rows.append(f"| {NAMES[label]} | " + " | ".join(entries) + " |")
+    return [*rows, ""]
+
+
 def figure(cell: Cell, labels: list[str], seeds: list[int], title: str) -> Figure:
     """Scores truth by truth with mean and interval; below, the rank histograms of the pooled truths."""
     shown = [
@@ -153,15 +188,16 @@ def figure(cell: Cell, labels: list[str], seeds: list[int], title: str) -> Figur
 
 def report(results: Path, figures: Path, prefix: str) -> str:
     """All cells as Markdown; the figures are written on the way."""
-    page = []
-    for (modality, members), cell in sorted(cells(results).items(), key=lambda item: (item[0][1], item[0][0])):
+    found = dict(sorted(cells(results).items(), key=lambda item: (item[0][1], item[0][0])))
+    page = overview(found)
+    for (modality, members), cell in found.items():
         labels, seeds = common(cell)
         finished = ", ".join(f"{NAMES[label]} {len(cell[label])}" for label in METHODS if label in cell)
         page += [f"### {modality.capitalize()}, {members} members", "", f"Finished truths: {finished}.", ""]
         if not seeds:
             continue
         page += [f"Truths that all have finished: {', '.join(map(str, seeds))} (n = {len(seeds)}).", ""]
-        page += [*table(cell, labels, seeds), ""]
+        page += [*table(cell, labels, seeds), "", *by_survey(cell, labels, seeds), ""]
         if "flow" in labels:
             page += [*differences(cell, labels, seeds), ""]
         title = f"Last survey, {modality}, {members} members, {len(seeds)} truth{'s' * (len(seeds) > 1)}"

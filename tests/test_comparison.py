@@ -99,11 +99,28 @@ def test_that_tables_and_figures_come_from_the_lines_of_truths_that_all_methods_
     assert rows[0].endswith("| 0.00 | 0.0 | 6 |")  # flat ranks; 1 + 2 + 3 seconds
     assert "| ES-MDA |" not in page
     assert "| EnKF | +0.0300 (+0.0300 to +0.0300) | 2 of 2 |" in page
+    assert "| EnKF | 500.00 / +50% | 8.00 / +50% |" in page  # survey by survey
     assert (tmp_path / "both_64.png").stat().st_size > 10_000
     text = tmp_path / "page.md"
     text.write_text("before <!-- comparison --> old <!-- comparison --> after")
     run("compare_tables.py", "--results", file, "--page", text, "--figures", tmp_path / "pictures")
-    assert text.read_text().startswith("before <!-- comparison -->\n\n### Both, 64 members")
+    assert text.read_text().startswith("before <!-- comparison -->\n\n| CRPS × 1000, last survey | both, 64 (n = 2) |")
     assert text.read_text().endswith("<!-- comparison --> after")
     assert "](pictures/both_64.png)" in text.read_text()
     assert " old " not in text.read_text()
+
+
+def test_that_an_overview_stands_before_several_cells(tmp_path):
+    listed = [line("open_loop", 11, 0.09, "none"), line("enkf", 11, 0.08), line("enkf", 11, 0.085, "wells")]
+    file = tmp_path / "results.jsonl"
+    file.write_text("".join(json.dumps(one) + "\n" for one in listed[:2]))
+    assert run("compare_tables.py", "--results", file).startswith("### Both")  # of one cell it would say nothing new
+    file.write_text("".join(json.dumps(one) + "\n" for one in [*listed, line("flow", 11, 0.05)]))
+    page = run("compare_tables.py", "--results", file).splitlines()
+    assert page[:5] == [
+        "| CRPS × 1000, last survey | both, 64 (n = 1) | wells, 64 (n = 1) |",
+        "|---|---:|---:|",
+        "| open loop | 9.00 | 9.00 |",
+        "| EnKF | 8.00 | 8.50 |",
+        "| flow, joint | 5.00 | – |",
+    ]
