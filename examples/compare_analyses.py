@@ -55,9 +55,9 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "localized_enkf": ("localized_enkf", {"radius_m": (50.0, 25.0), "inflation": 1.5}),
     "letkf": ("letkf", {"radius_m": (25.0, 12.5), "inflation": 1.5}),
     "particle_filter": ("particle_filter", {}),
+    "es_mda": ("es_mda", {"steps": 4, "inflation": 8.0}),
     "flow": ("flow", {"update": "joint"}),
     "flow_reference": ("flow", {"update": "reference"}),
-    "es_mda": ("es_mda", {"steps": 4, "inflation": 8.0}),
 }
 """Label → name in study files and what of its table differs from the defaults, as tuned (``--tune``)."""
 

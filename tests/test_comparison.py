@@ -92,7 +92,7 @@ def test_that_tables_and_figures_come_from_the_lines_of_truths_that_all_methods_
     file.write_text("".join(json.dumps(one) + "\n" for one in listed) + '{"seed": 14, "lab')  # killed while it wrote
     page = run("compare_tables.py", "--results", file)
     assert "### Both, 64 members" in page
-    assert "Finished truths: open loop 3, EnKF 3, flow, joint 2, ES-MDA 1." in page
+    assert "Finished truths: open loop 3, EnKF 3, ES-MDA 1, flow, joint 2." in page
     assert "all have finished: 11, 12 (n = 2)." in page
     rows = [row for row in page.splitlines() if row.startswith("| open loop | 0.1015 (0.1010–0.1020) |")]
     assert len(rows) == 1  # the mean of 0.101 and 0.102, and the interval that two truths give
