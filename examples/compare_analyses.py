@@ -59,7 +59,18 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "flow": ("flow", {"update": "joint"}),
     "flow_reference": ("flow", {"update": "reference"}),
 }
-"""Label → name in study files and what of its table differs from the defaults, as tuned (``--tune``)."""
+"""Label → name in study files and what of its table differs from the defaults, as tuned (``--tune``) with both."""
+
+TUNED: dict[str, dict[str, dict[str, Any]]] = {
+    "seismic": {"localized_enkf": {"radius_m": (25.0, 12.5), "inflation": 1.5}},
+    "wells": {
+        "enkf": {"inflation": 3.0},
+        "localized_enkf": {"radius_m": (200.0, 100.0), "inflation": 1.2},
+        "letkf": {"radius_m": (100.0, 25.0)},
+        "es_mda": {"steps": 4, "inflation": 3.0},
+    },
+}
+"""What differs from that where it was tuned for a modality of its own: modality → label → settings."""
 
 CANDIDATES: list[tuple[str, dict[str, Any]]] = [
     *(("enkf", {"inflation": v}) for v in (1.0, 2.0, 3.0, 5.0, 8.0, 12.0)),
@@ -73,6 +84,21 @@ CANDIDATES: list[tuple[str, dict[str, Any]]] = [
     *(("es_mda", {"steps": n, "inflation": v}) for n, v in ((4, 1.0), (4, 8.0), (2, 8.0))),
 ]
 """What ``--tune`` tries."""
+
+WIDE: list[tuple[str, dict[str, Any]]] = [
+    *(
+        ("localized_enkf", {"radius_m": radius, "inflation": v})
+        for radius in ((200.0, 50.0), (400.0, 50.0), (400.0, 100.0), (800.0, 50.0), (800.0, 100.0))
+        for v in (1.0, 1.2, 1.5)
+    ),
+    *(
+        ("letkf", {"radius_m": radius, "inflation": v})
+        for radius in ((100.0, 25.0), (200.0, 25.0), (200.0, 50.0), (400.0, 50.0), (800.0, 50.0))
+        for v in (1.0, 1.5)
+    ),
+    *(("es_mda", {"steps": 4, "inflation": v}) for v in (2.0, 3.0, 5.0)),
+]
+"""Candidates for wells alone besides: what a log says reaches far along the layers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,14 +208,21 @@ def main() -> None:
     surveys = a.surveys or len(study.surveys.days)
     seeds = a.seeds or (list(range(101, 103)) if a.tune else list(range(11, 21)))
     cells = [(modality, int(M)) for modality, _, M in (cell.partition(":") for cell in a.cells)]
-    if a.tune:
-        wanted = [(_label(method, values), method, values) for method, values in CANDIDATES]
-        wanted = [w for w in wanted if a.only is None or w[0] in a.only or w[1] in a.only]
-    else:
-        wanted = [(label, *METHODS[label]) for label in a.methods]
     for modality, members in cells:
+        if a.tune:
+            tried = CANDIDATES + (WIDE if modality == "wells" else [])
+            wanted = [(_label(method, values), method, values) for method, values in tried]
+            wanted = [w for w in wanted if a.only is None or w[0] in a.only or w[1] in a.only]
+        else:
+            wanted = [(label, *chosen(label, modality)) for label in a.methods]
         for seed in seeds:
             compare(study.changed(seed=seed, ensemble={"members": members}), modality, wanted, surveys, results, a)
+
+
+def chosen(label: str, modality: str) -> tuple[str, dict[str, Any]]:
+    """Name and settings of a method, as tuned for a modality."""
+    method, values = METHODS[label]
+    return method, TUNED.get(modality, {}).get(label, values)
 
 
 def compare(
