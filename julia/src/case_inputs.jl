@@ -10,7 +10,18 @@ only_value(x::Number) = x
 only_value(x::AbstractArray) =
     length(x) == 1 ? first(x) : throw(ArgumentError("a single number is wanted, an array of $(length(x)) came"))
 
-append_byte(path::String) = (open(io -> write(io, 0x2e), path, "a"); nothing)
+# Julia's own mode "a" looks for the end once and writes there: two threads at a time would write over each other. Here
+# the system puts each byte behind the last.
+function append_byte(path::String)
+    flags = Base.Filesystem.JL_O_WRONLY | Base.Filesystem.JL_O_CREAT | Base.Filesystem.JL_O_APPEND
+    file = Base.Filesystem.open(path, flags, 0o644)
+    try
+        write(file, 0x2e)
+    finally
+        close(file)
+    end
+    return nothing
+end
 
 # The shapes an array of the grid may have here, last axis first: (nz, ny, nx), of a section (nz, nx), or flat.
 function fits(shape, g::Grid)

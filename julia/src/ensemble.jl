@@ -51,7 +51,7 @@ function run_member(ws::Workspace, @nospecialize(build), m::Int, state::State, p
         for attempt in report.history
             attempt.accepted && (report.time = attempt.time + attempt.length)
         end
-        report.seconds = time() - report.begun
+        report.seconds = clock() - report.begun
         return state
     end
 end

@@ -43,7 +43,7 @@ saturation_slack(m::Model, control::StepControl) = 1e-9 + 10 * maximum(control.t
 function simulate!(ws::Workspace, m::Model, initial::State, schedule::Schedule, sources::Sources, start::Float64,
                    stop::Float64, control::StepControl, report_times::Vector{Float64}, @nospecialize(observe),
                    report::Report)
-    report.begun = time()                                         # the compilation of this function does not count
+    report.begun = clock()                                        # the compilation of this function does not count
     check_state(m, initial, saturation_slack(m, control))
     state = prepared(m, initial)
     before = masses(m, state)
@@ -73,7 +73,7 @@ function simulate!(ws::Workspace, m::Model, initial::State, schedule::Schedule, 
     report.time = t
     balance = Balance(m, before, state, report)
     report.brine_error, report.co2_error = balance.brine_error, balance.co2_error
-    report.seconds = time() - report.begun
+    report.seconds = clock() - report.begun
     return state, report
 end
 

@@ -20,8 +20,9 @@ end
 function repeated(sys, m, state, rates, sources)
     TwoPhaseFlow.begin_step!(sys, m, state)
     TwoPhaseFlow.assemble!(sys, m, state, 3600.0, rates, sources)
-    return @allocated (TwoPhaseFlow.begin_step!(sys, m, state);
-                       TwoPhaseFlow.assemble!(sys, m, state, 3600.0, rates, sources))
+    # the least of three: the count is of the whole process
+    return minimum((@allocated (TwoPhaseFlow.begin_step!(sys, m, state);
+                                TwoPhaseFlow.assemble!(sys, m, state, 3600.0, rates, sources))) for _ in 1:3)
 end
 
 foreach(law -> println(allocated(law)), LAWS)

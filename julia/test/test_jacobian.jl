@@ -86,5 +86,6 @@ end
                            TwoPhaseFlow.assemble!(sys, m, state, 3600.0, rates, sources))
     end
     measured()
-    @test measured() == 0
+    # the count is of the whole process, in which another thread may wake up; what assembly allocates comes every time
+    @test minimum(measured() for _ in 1:3) == 0
 end
