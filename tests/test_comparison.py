@@ -1,5 +1,6 @@
 """The comparison of analyses: lines of a tiny study are written once and taken up again, and lines make tables."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -9,6 +10,9 @@ import numpy as np
 import pytest
 
 from seisflow.config import Study
+from seisflow.ensemble import Ensemble
+from seisflow.recorder import Stage
+from seisflow.store import Store
 from tests.test_run import TINY
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -32,6 +36,13 @@ def compared(tmp_path_factory):
     return folder, arguments, run(*arguments, "--cells", "both:9", "wells:9")
 
 
+@pytest.fixture
+def script(monkeypatch):
+    """The script as a module."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    return importlib.import_module("compare_analyses")
+
+
 def read(folder):
     return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
 
@@ -52,6 +63,8 @@ def test_that_every_chain_has_one_line_and_the_open_loop_one_for_all_modalities(
     by = {(line["modality"], line["label"]): line for line in lines}
     # Wells see the logs that "both" sees, and the same prior draws: the first forecast takes the same recorded seconds.
     assert by["wells", "enkf"]["scores"] != by["both", "enkf"]["scores"]
+    # Each with the inflation that was tuned for it.
+    assert (by["wells", "enkf"]["settings"], by["both", "enkf"]["settings"]) == ({"inflation": 3.0}, {"inflation": 8.0})
     assert all(1 <= s["effective_size"] <= 9 for s in by["both", "particle_filter"]["statistics"])
 
 
@@ -70,6 +83,44 @@ def test_that_finished_lines_are_kept_and_a_cut_off_line_is_written_again(compar
     assert again["scores"] == before["scores"]  # the same chain, bit by bit
     assert again["ranks"] == before["ranks"]
     file.write_text(whole)
+
+
+def test_that_the_common_images_of_the_first_survey_cost_only_those_who_look_at_them(tmp_path, script):
+    store, seconds = Store(tmp_path), {"seconds": 40.0}
+    fields = {name: np.full((2, 3), k) for k, name in enumerate(("image", "well_saturation", "well_pressure"))}
+    for name in ("first/survey_1/forecast", "first/survey_1/predicted"):
+        store.keep(f"members_2/{name}", Stage(Ensemble(fields), seconds))
+    cells = {modality: script.Cell(store, "members_2", modality) for modality in ("both", "seismic", "wells")}
+    assert {cell.find("first/survey_1/forecast").seconds for cell in cells.values()} == {40.0}
+    found = {modality: cell.find("first/survey_1/predicted") for modality, cell in cells.items()}
+    assert {modality: stage.seconds for modality, stage in found.items()} == {
+        "both": 40.0,
+        "seismic": 40.0,
+        "wells": 0.0,
+    }
+    assert {modality: set(stage.ensemble.fields) for modality, stage in found.items()} == {
+        "both": {"image", "well_saturation", "well_pressure"},
+        "seismic": {"image"},
+        "wells": {"well_saturation", "well_pressure"},
+    }
+    assert cells["wells"].find("enkf/survey_2/predicted") is None
+    cells["wells"].keep(
+        "enkf/survey_2/predicted", Stage(Ensemble({"well_saturation": np.ones((2, 3))}), {"seconds": 3.0})
+    )
+    assert cells["wells"].find("enkf/survey_2/predicted").seconds == 3.0
+    assert cells["both"].find("enkf/survey_2/predicted") is None  # a chain of its own
+
+
+def test_that_every_method_takes_the_settings_tuned_for_its_modality(script):
+    study = Study.from_dict(TINY)
+    for modality in script.MODALITIES:
+        for label in script.METHODS:
+            method, values = script.chosen(label, modality)
+            assert values == script.TUNED.get(modality, {}).get(label, script.METHODS[label][1])
+            if values:  # settings that exist
+                assert vars(getattr(study.changed(**{method: values}), method)).items() >= values.items()
+    assert script.chosen("letkf", "wells") == ("letkf", {"radius_m": (100.0, 25.0)})
+    assert script.chosen("letkf", "seismic") == script.chosen("letkf", "both")
 
 
 def line(label, seed, rmse, modality="both", surveys=2, members=64):
