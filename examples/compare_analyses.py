@@ -48,6 +48,7 @@ from seisflow.twin import simulate_truth
 ROOT = Path(__file__).resolve().parents[1]
 FIELDS = {"seismic": ("image",), "wells": ("well_saturation", "well_pressure")}
 MODALITIES = {"none": (), "seismic": ("seismic",), "wells": ("wells",), "both": ("seismic", "wells")}
+CELLS = [f"{modality}:{members}" for members in (64, 128) for modality in ("both", "seismic", "wells")]
 
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "open_loop": ("open_loop", {}),
@@ -188,9 +189,7 @@ def main() -> None:
     """Run what is missing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--study", type=Path, default=ROOT / "examples" / "compass_small.toml")
-    parser.add_argument(
-        "--cells", nargs="+", default=["both:64", "seismic:64", "wells:64", "both:128"], metavar="MODALITY:M"
-    )
+    parser.add_argument("--cells", nargs="+", default=CELLS, metavar="MODALITY:M")
     parser.add_argument("--seeds", nargs="+", type=int, default=None, help="11 … 20, or 101 102 with --tune")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--tune", action="store_true", help="try the candidates on the tuning truths")
