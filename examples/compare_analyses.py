@@ -82,7 +82,7 @@ CANDIDATES: list[tuple[str, dict[str, Any]]] = [
     ),
     *(("letkf", {"radius_m": (r, r / 2), "inflation": v}) for r in (25.0, 50.0, 100.0, 200.0) for v in (1.0, 1.5, 2.0)),
     *(("particle_filter", {"jitter": v}) for v in (0.0, 0.3, 1.0)),
-    *(("es_mda", {"steps": n, "inflation": v}) for n, v in ((4, 1.0), (4, 5.0), (4, 8.0), (2, 8.0))),
+    *(("es_mda", {"steps": n, "inflation": v}) for n, v in ((4, 1.0), (4, 5.0), (4, 8.0), (4, 12.0), (2, 8.0))),
 ]
 """What ``--tune`` tries."""
 
