@@ -70,8 +70,19 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
         "letkf": {"radius_m": (100.0, 25.0)},
         "es_mda": {"steps": 4, "inflation": 3.0},
     },
+    "both:128": {"enkf": {"inflation": 5.0}, "letkf": {"radius_m": (50.0, 25.0), "inflation": 1.5}},
+    "seismic:128": {
+        "enkf": {"inflation": 5.0},
+        "localized_enkf": {"radius_m": (50.0, 25.0), "inflation": 1.5},
+        "letkf": {"radius_m": (50.0, 25.0), "inflation": 1.5},
+    },
+    "wells:128": {
+        "enkf": {"inflation": 2.0},
+        "localized_enkf": {"radius_m": (400.0, 200.0), "inflation": 1.5},
+        "letkf": {"radius_m": (200.0, 100.0), "inflation": 1.5},
+    },
 }
-"""What differs from that where it was tuned for a modality of its own: modality → label → settings."""
+"""What differs from that where it was tuned apart: modality, or modality:members → label → settings."""
 
 CANDIDATES: list[tuple[str, dict[str, Any]]] = [
     *(("enkf", {"inflation": v}) for v in (1.0, 2.0, 3.0, 5.0, 8.0, 12.0)),
@@ -213,15 +224,17 @@ def main() -> None:
             wanted = [(_label(method, values), method, values) for method, values in tried]
             wanted = [w for w in wanted if a.only is None or w[0] in a.only or w[1] in a.only]
         else:
-            wanted = [(label, *chosen(label, modality)) for label in a.methods]
+            wanted = [(label, *chosen(label, modality, members)) for label in a.methods]
         for seed in seeds:
             compare(study.changed(seed=seed, ensemble={"members": members}), modality, wanted, surveys, results, a)
 
 
-def chosen(label: str, modality: str) -> tuple[str, dict[str, Any]]:
-    """Name and settings of a method, as tuned for a modality."""
+def chosen(label: str, modality: str, members: int) -> tuple[str, dict[str, Any]]:
+    """Name and settings of a method, as tuned for a modality and ensemble size, or for the modality, or at all."""
     method, values = METHODS[label]
-    return method, TUNED.get(modality, {}).get(label, values)
+    for cell in (modality, f"{modality}:{members}"):
+        values = TUNED.get(cell, {}).get(label, values)
+    return method, values
 
 
 def compare(

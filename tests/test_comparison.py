@@ -111,16 +111,24 @@ def test_that_the_common_images_of_the_first_survey_cost_only_those_who_look_at_
     assert cells["both"].find("enkf/survey_2/predicted") is None  # a chain of its own
 
 
-def test_that_every_method_takes_the_settings_tuned_for_its_modality(script):
+def test_that_every_method_takes_the_settings_tuned_for_its_cell(script):
     study = Study.from_dict(TINY)
     for modality in script.MODALITIES:
-        for label in script.METHODS:
-            method, values = script.chosen(label, modality)
-            assert values == script.TUNED.get(modality, {}).get(label, script.METHODS[label][1])
-            if values:  # settings that exist
-                assert vars(getattr(study.changed(**{method: values}), method)).items() >= values.items()
-    assert script.chosen("letkf", "wells") == ("letkf", {"radius_m": (100.0, 25.0)})
-    assert script.chosen("letkf", "seismic") == script.chosen("letkf", "both")
+        for members in (9, 64, 128):
+            for label in script.METHODS:
+                method, values = script.chosen(label, modality, members)
+                if values:  # settings that exist
+                    assert vars(getattr(study.changed(**{method: values}), method)).items() >= values.items()
+    # The radius of one ensemble size, of the modality at any other size, and what is tuned for neither.
+    assert script.chosen("letkf", "wells", 128)[1]["radius_m"] == (200.0, 100.0)
+    assert script.chosen("letkf", "wells", 64) == ("letkf", {"radius_m": (100.0, 25.0)})
+    assert script.chosen("letkf", "wells", 9) == script.chosen("letkf", "wells", 64)
+    assert script.chosen("es_mda", "wells", 128) == script.chosen("es_mda", "wells", 64)
+    assert script.chosen("letkf", "seismic", 64) == script.chosen("letkf", "both", 64)
+    assert script.chosen("flow_reference", "both", 128) == ("flow", script.METHODS["flow_reference"][1])
+    assert {name.partition(":")[0] for name in script.TUNED} <= set(script.MODALITIES)
+    assert {name for name in script.TUNED if ":" in name} <= set(script.CELLS)
+    assert {label for values in script.TUNED.values() for label in values} <= set(script.METHODS)
 
 
 def line(label, seed, rmse, modality="both", surveys=2, members=64):
