@@ -100,12 +100,12 @@ CANDIDATES: list[tuple[str, dict[str, Any]]] = [
 WIDE: list[tuple[str, dict[str, Any]]] = [
     *(
         ("localized_enkf", {"radius_m": radius, "inflation": v})
-        for radius in ((200.0, 50.0), (400.0, 50.0), (400.0, 100.0), (800.0, 50.0), (800.0, 100.0))
+        for radius in ((200.0, 50.0), (400.0, 50.0), (400.0, 100.0), (800.0, 50.0), (800.0, 100.0), (800.0, 400.0))
         for v in (1.0, 1.2, 1.5)
     ),
     *(
         ("letkf", {"radius_m": radius, "inflation": v})
-        for radius in ((100.0, 25.0), (200.0, 25.0), (200.0, 50.0), (400.0, 50.0), (800.0, 50.0))
+        for radius in ((100.0, 25.0), (200.0, 25.0), (200.0, 50.0), (400.0, 50.0), (800.0, 50.0), (400.0, 200.0))
         for v in (1.0, 1.5)
     ),
     *(("es_mda", {"steps": 4, "inflation": v}) for v in (2.0, 3.0)),
