@@ -74,7 +74,7 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
     "seismic:128": {
         "enkf": {"inflation": 5.0},
         "localized_enkf": {"radius_m": (50.0, 25.0), "inflation": 1.5},
-        "letkf": {"radius_m": (50.0, 25.0), "inflation": 1.5},
+        "letkf": {"radius_m": (100.0, 50.0), "inflation": 2.0},
     },
     "wells:128": {
         "enkf": {"inflation": 2.0},
@@ -91,7 +91,11 @@ CANDIDATES: list[tuple[str, dict[str, Any]]] = [
         for r in (25.0, 50.0, 100.0, 200.0, 400.0)
         for v in (1.0, 1.2, 1.5)
     ),
-    *(("letkf", {"radius_m": (r, r / 2), "inflation": v}) for r in (25.0, 50.0, 100.0, 200.0) for v in (1.0, 1.5, 2.0)),
+    *(
+        ("letkf", {"radius_m": (r, r / 2), "inflation": v})
+        for r in (25.0, 50.0, 100.0, 200.0)
+        for v in (1.0, 1.5, 2.0, 3.0)
+    ),
     *(("particle_filter", {"jitter": v}) for v in (0.0, 0.3, 1.0)),
     *(("es_mda", {"steps": n, "inflation": v}) for n, v in ((4, 1.0), (4, 5.0), (4, 8.0), (4, 12.0), (2, 8.0))),
 ]
