@@ -216,7 +216,10 @@ ENTRIES: list[Entry] = [
             LocalDomains(1e6, {"state": np.arange(4.0)}, {"data": np.array([0.0, 2.0])}), fields=("state",)
         ),
     ),
-    Entry("localised EnKF, everything near", lambda p: LocalizedEnKF(_axes(), ("state",), tolerance=1e-8)),
+    Entry("localised EnKF, everything near", lambda p: LocalizedEnKF(_axes(), ("state",))),
+    Entry(
+        "localised EnKF by conjugate gradients", lambda p: LocalizedEnKF(_axes(), ("state",), direct=0, tolerance=1e-8)
+    ),
     Entry("ES-MDA, linear", lambda p: ESMDA(fields=("state",)), why="four steps, predicted data updated along"),
     Entry("ES-MDA with its operator", lambda p: ESMDA(p.predict, (2.0, 4.0, 4.0), ("state",))),
     Entry("hybrid, half static", lambda p: HybridEnKF(p.background[2], 0.5, ("state",))),

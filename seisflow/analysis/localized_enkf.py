@@ -2,24 +2,30 @@ r"""The stochastic EnKF with a tapered covariance, for data that are images: ρ 
 
     x_i ← x_i + (ρ_xy ∘ P_xy) v_i,      (ρ_yy ∘ P_yy + R) v_i = y° + ε_i − H(x_i),
 
-P_xy = X'ᵀY'/(M − 1), P_yy = Y'ᵀY'/(M − 1). No matrix of data size is formed: with the taper as an operator T,
+P_xy = X'ᵀY'/(M − 1), P_yy = Y'ᵀY'/(M − 1) (Houtekamer & Mitchell 2001, Mon. Wea. Rev. 129, 123–137). Of R only its
+inverse is needed. With few data the matrix is formed and factorised once for all members,
+
+    [(ρ ∘ P_yy) R⁻¹ + I] R v_i = y° + ε_i − H(x_i)           (2/3 D³ operations, 8 D² bytes for D data).
+
+With many no matrix of data size is formed: with the taper as an operator T,
 
     (ρ ∘ P_yy) v = 1/(M − 1) Σ_m Y'_m ∘ T (Y'_m ∘ v),
 
 M separable filters on the data's grids (:class:`~seisflow.analysis.localization.GridTaper`), and the system is solved by
 conjugate gradients with R⁻¹ for preconditioner. Then R itself is never needed: the search directions obey p ← R⁻¹ r + β p,
-so R p ← r + β R p (Gratton & Tshimanga 2009, QJRMS 135, 1573–1585). Houtekamer & Mitchell 2001 (Mon. Wea. Rev. 129,
-123–137).
+so R p ← r + β R p (Gratton & Tshimanga 2009, QJRMS 135, 1573–1585). P_xy is always such an operator.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lu_factor, lu_solve
 
 from seisflow.analysis.adjustments import Adjustment, mixing
 from seisflow.analysis.base import Analysis, Progress
@@ -46,6 +52,9 @@ class LocalizedEnKF(Analysis):
         Axes of the state's and the data's fields, and the radius.
     fields, adjustments, bounds
         As for :class:`~seisflow.analysis.etkf.ETKF`.
+    direct
+        Number of data D up to which the matrix is formed and factorised; 8192 take half a gigabyte. 0 for conjugate
+        gradients always.
     tolerance
         Size of the residual at which the conjugate gradients stop, relative to the innovation, both in the norm of R⁻¹.
     iterations
@@ -58,6 +67,7 @@ class LocalizedEnKF(Analysis):
     fields: tuple[str, ...] | None = None
     adjustments: tuple[Adjustment, ...] = ()
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    direct: int = 8192
     tolerance: float = 1e-3
     iterations: int = 200
     threads: int = 1
@@ -68,6 +78,8 @@ class LocalizedEnKF(Analysis):
             raise InputError("tolerance", self.tolerance, "give a number in (0, 1)")
         if self.threads < 1 or self.iterations < 1:
             raise InputError("threads, iterations", (self.threads, self.iterations), "give at least 1")
+        if self.direct < 0:
+            raise InputError("direct", self.direct, "give a number of data, or 0 for conjugate gradients always")
 
     def update(
         self,
@@ -90,9 +102,13 @@ class LocalizedEnKF(Analysis):
         innovations += observed.pack(predicted.names) - innovations.mean(axis=0) - HX
         increments = {name: np.empty_like(X[name]) for name in fields}
         steps = np.zeros(M, int)
+        weights = self._factorised(Y, innovations, noise) if innovations.shape[1] <= self.direct else None
 
         def member(i: int) -> None:
-            v, steps[i] = self._solve(Y, innovations[i], noise)
+            if weights is None:
+                v, steps[i] = self._iterated(Y, innovations[i], noise)
+            else:
+                v = weights[i]
             for name, change in self._covariance(Y, v, X, state=True).items():
                 increments[name][i] = change
 
@@ -139,8 +155,30 @@ class LocalizedEnKF(Analysis):
             result[target] = (anomalies * filtered).sum(axis=0) / (len(anomalies) - 1)
         return result
 
-    def _solve(self, Y: dict[str, NDArray], innovation: NDArray, noise: Covariance) -> tuple[NDArray, int]:
-        """(ρ ∘ P_yy + R)⁻¹ d by conjugate gradients."""
+    def _factorised(self, Y: dict[str, NDArray], innovations: NDArray, noise: Covariance) -> NDArray:
+        """(ρ ∘ P_yy + R)⁻¹ d of all members, ``(M, D)``, by elimination."""
+        M, D = innovations.shape
+        A = np.empty((D, D))
+        ends = np.cumsum([0, *(anomalies[0].size for anomalies in Y.values())])
+        places = {name: slice(*at) for name, at in zip(Y, itertools.pairwise(ends), strict=True)}
+        for target, to in Y.items():
+            for name, anomalies in Y.items():
+                block = A[places[target], places[name]]
+                np.matmul(to.reshape(M, -1).T / (M - 1), anomalies.reshape(M, -1), out=block)
+                product = block.reshape(*to.shape[1:], *anomalies.shape[1:])  # of the same memory
+                matrices = self.localization.matrices(target, name, state=False)
+                for axis, matrix in enumerate(matrices):
+                    shape = np.ones(2 * len(matrices), int)
+                    shape[[axis, axis + len(matrices)]] = matrix.shape
+                    product *= matrix.reshape(shape)
+        for at in range(0, D, 512):  # rows at a time, for the sake of memory
+            A[at : at + 512] = noise.solve(A[at : at + 512])
+        A.flat[:: D + 1] += 1
+        factors = lu_factor(A.T, overwrite_a=True, check_finite=False)
+        return noise.solve(lu_solve(factors, innovations.T, trans=1, check_finite=False).T)
+
+    def _iterated(self, Y: dict[str, NDArray], innovation: NDArray, noise: Covariance) -> tuple[NDArray, int]:
+        """(ρ ∘ P_yy + R)⁻¹ d of one member by conjugate gradients, and the steps they took."""
         v, residual = np.zeros_like(innovation), innovation.copy()
         z = noise.solve(residual[None])[0]
         size = first = float(residual @ z)

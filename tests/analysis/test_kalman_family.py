@@ -109,16 +109,19 @@ def test_that_the_letkf_leaves_far_points_alone_and_uses_the_nearest_datum(rng):
     assert np.abs(new[:, 28] - x[:, 28]).max() > 0.01  # across the seam of the ring
 
 
+@pytest.mark.parametrize(("direct", "atol"), [(0, 1e-6), (8192, 1e-11)])  # the solver's tolerance; rounding
 @pytest.mark.parametrize("correlated", [False, True])
-def test_that_the_localised_enkf_solves_the_dense_equations(correlated, rng):
+def test_that_the_localised_enkf_solves_the_dense_equations(correlated, direct, atol, rng):
     state, data, observed = fields(rng)
     noise = LowRankCovariance(rng.standard_normal((20, 42)), 0.3) if correlated else NOISE
     radius = 90.0
     grid = GridTaper(
         radius, {"s": AXES, "p": AXES}, {"image": (AXES[0][::2], AXES[1]), "well": (AXES[0][[4]], AXES[1])}
     )
-    analysis = LocalizedEnKF(grid, ("s",), tolerance=1e-11)
-    analysed = analysis.update(state, data, observed, noise, np.random.default_rng(3)).ensemble.pack(["s"])
+    analysis = LocalizedEnKF(grid, ("s",), direct=direct, tolerance=1e-11)
+    posterior = analysis.update(state, data, observed, noise, np.random.default_rng(3))
+    assert (posterior.statistics["iterations"] > 0) == (direct == 0)
+    analysed = posterior.ensemble.pack(["s"])
 
     local = domains(radius)
     at, to = (
@@ -136,7 +139,30 @@ def test_that_the_localised_enkf_solves_the_dense_equations(correlated, rng):
     perturbed += observed.pack() - perturbed.mean(axis=0)
     R = np.linalg.inv(noise.solve(np.eye(42)))
     gain = rho(to, at) * (A.T @ Y / (M - 1)) @ np.linalg.inv(rho(at, at) * (Y.T @ Y / (M - 1)) + R)
-    np.testing.assert_allclose(analysed, x + (perturbed - HX) @ gain.T, atol=1e-6)  # the solver's tolerance
+    np.testing.assert_allclose(analysed, x + (perturbed - HX) @ gain.T, atol=atol)
+
+
+def test_that_the_localised_enkf_agrees_with_itself_whether_it_eliminates_or_iterates(rng):
+    axes = (np.arange(30) * 50.0, np.arange(20) * 25.0)  # 600 data, more than are eliminated at a time
+    state = Ensemble({"s": rng.standard_normal((8, 30, 20)).cumsum(axis=1)})
+    data, observed = Ensemble({"image": state["s"]}), Ensemble({"image": rng.standard_normal((1, 30, 20))})
+    noise = LowRankCovariance(rng.standard_normal((20, 600)), 0.3)
+    grid = GridTaper((100.0, 60.0), {"s": axes}, {"image": axes})
+    both = [
+        LocalizedEnKF(grid, direct=direct, tolerance=1e-10, iterations=2000).update(
+            state, data, observed, noise, np.random.default_rng(3)
+        )
+        for direct in (600, 599)
+    ]
+    assert both[0].statistics["iterations"] == 0
+    assert 0 < both[1].statistics["iterations"] < 2000
+    # Residuals of 1e-10 of the innovation; the solution errs more, by the condition of I + (ρ ∘ P) R⁻¹: about 1e3 here.
+    np.testing.assert_allclose(both[0].ensemble["s"], both[1].ensemble["s"], atol=1e-7)
+
+
+def test_that_a_localised_enkf_refuses_a_negative_number_of_data(rng):
+    with pytest.raises(InputError, match="direct"):
+        LocalizedEnKF(GridTaper(1.0, {"s": AXES}, {"image": AXES}), direct=-1)
 
 
 def test_that_a_hybrid_of_no_static_part_is_the_enkf(rng):
