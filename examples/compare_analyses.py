@@ -19,6 +19,7 @@ processes.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import shutil
@@ -216,6 +217,7 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, default=Path("runs/comparison"))
     parser.add_argument("--workers", type=int, default=1)
     a = parser.parse_args()
+    _commit()
     results = a.results or ROOT / "docs" / "comparison" / ("tuning.jsonl" if a.tune else "results.jsonl")
     results.parent.mkdir(parents=True, exist_ok=True)
     study = load_study(a.study)
@@ -318,10 +320,16 @@ def _ranks(S: np.ndarray, truth: np.ndarray, region: np.ndarray, seed: int) -> d
     }
 
 
+@functools.cache
+def _commit() -> str:
+    """The commit, asked for once and at the start: a chain runs the code that was loaded, whatever is checked out later."""
+    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    return found.stdout.strip()
+
+
 def _origin(workers: int) -> dict[str, Any]:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     return {
-        "versions": versions() | {"commit": commit.stdout.strip()},
+        "versions": versions() | {"commit": _commit()},
         "workers": workers,
         "load": round(os.getloadavg()[0], 1),
         "finished": f"{datetime.now(UTC):%Y-%m-%dT%H:%M}",
