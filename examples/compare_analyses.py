@@ -90,7 +90,7 @@ CANDIDATES: list[tuple[str, dict[str, Any]]] = [
     *(
         ("localized_enkf", {"radius_m": (r, r / 2), "inflation": v})
         for r in (25.0, 50.0, 100.0, 200.0, 400.0)
-        for v in (1.0, 1.2, 1.5)
+        for v in (1.0, 1.2, 1.5, 2.0, 3.0)
     ),
     *(
         ("letkf", {"radius_m": (r, r / 2), "inflation": v})
