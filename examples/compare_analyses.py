@@ -7,8 +7,8 @@ r"""The analyses beside each other on many truths: one line of scores for every 
 
 Shared by all methods of a truth: the truth, its data (of all modalities at once, so that "wells" sees the same logs as
 "both"), the prior draws, the first survey's forecast and predicted data. After that every method forecasts from its own
-posterior. Every line is written when its chain is finished; lines that exist are not computed again, and stages of an
-unfinished chain are taken from ``--scratch``. Truths that tune (101 …) are no truths that count (11 …).
+posterior. Every line is written when its chain is finished; lines that exist with the same settings are not computed again,
+and stages of an unfinished chain are taken from ``--scratch``. Truths that tune (101 …) are no truths that count (11 …).
 
 ES-MDA is an analysis of the state at the survey: its steps predict the data anew from the updated state, but the simulator
 is not run again from the survey before with updated permeabilities, because K is drawn anew for every interval and is no
@@ -98,6 +98,25 @@ CANDIDATES: list[tuple[str, dict[str, Any]]] = [
         for v in (1.0, 1.5, 2.0, 3.0)
     ),
     *(("particle_filter", {"jitter": v}) for v in (0.0, 0.3, 1.0)),
+    *(("particle_filter", {"noise_inflation": g}) for g in (30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0)),
+    *(("particle_filter", {"noise_inflation": g, "jitter": v}) for g in (300.0, 1000.0, 3000.0) for v in (0.3, 1.0)),
+    *(
+        ("enkf", {"inflation": v, "noise_inflation": g})
+        for v in (1.0, 1.5, 2.0, 3.0)
+        for g in (3.0, 10.0, 30.0, 100.0, 300.0)
+    ),
+    *(
+        (method, {"radius_m": (r, r / 2), "inflation": v, "noise_inflation": g})
+        for method in ("localized_enkf", "letkf")
+        for r in (25.0, 50.0, 100.0, 200.0)
+        for v in (1.0, 1.2, 1.5)
+        for g in (3.0, 10.0, 30.0, 100.0)
+    ),
+    *(
+        ("es_mda", {"steps": 4, "inflation": v, "noise_inflation": g})
+        for v in (1.0, 1.5, 2.0)
+        for g in (10.0, 30.0, 100.0)
+    ),
     *(("es_mda", {"steps": n, "inflation": v}) for n, v in ((4, 1.0), (4, 5.0), (4, 8.0), (4, 12.0), (2, 8.0))),
 ]
 """What ``--tune`` tries."""
@@ -154,11 +173,13 @@ class Truth:
         wet = [(step.forecast.ensemble["saturation"] > DRY).any(axis=0) for step in steps]
         return [w | (x["saturation"][0] > DRY) for w, x in zip(wet, self.truth, strict=False)]
 
-    def chain(self, modality: str, label: str, study: Study, surveys: int, method: str = "open_loop") -> list[Step]:
+    def chain(
+        self, modality: str, label: str, study: Study, surveys: int, method: str = "open_loop", settings: str = ""
+    ) -> list[Step]:
         """All surveys of one method."""
         parts, observed = self.only(modality)
         analysis = replace(build_analysis(study, method, parts), name=label)  # type: ignore[type-var]
-        recorder = Cell(self.store, self.prefix, modality)
+        recorder = Cell(self.store, self.prefix, modality, settings)
         return assimilate(parts.scenario, observed[:surveys], analysis, recorder)
 
 
@@ -174,14 +195,17 @@ def _fields(modality: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Cell(Recorder):
-    """Stages of one ensemble size and modality in the store of a truth; the first survey's are common to all of the size."""
+    """Stages of one ensemble size, modality and settings in a truth's store; the first survey's are common to the size."""
 
     store: Store
     prefix: str
     modality: str
+    settings: str = ""
 
     def _place(self, name: str) -> str:
-        return f"{self.prefix}/{name}" if name.startswith("first/") else f"{self.prefix}/{self.modality}/{name}"
+        if name.startswith("first/"):
+            return f"{self.prefix}/{name}"
+        return "/".join(part for part in (self.prefix, self.modality, self.settings, name) if part)
 
     def find(self, name: str) -> Stage | None:
         stage = self.store.find(self._place(name))
@@ -248,13 +272,13 @@ def compare(
 ) -> None:
     """All methods of one truth, ensemble size and modality that have no line yet."""
     where = {"seed": study.seed, "members": study.ensemble.members, "surveys": surveys}
-    done = {tuple(line[k] for k in (*where, "modality", "label")) for line in lines(results)}
+    done = {(*(line[k] for k in (*where, "modality", "label")), _spelled(line["settings"])) for line in lines(results)}
     keys = {
         label: {**where, "modality": "none" if label == "open_loop" else modality, "label": label}
         for label, *_ in wanted
     }
     todo = [(keys[label], label, method, values) for label, method, values in wanted
-            if tuple(keys[label].values()) not in done]  # fmt: skip
+            if (*keys[label].values(), _spelled(values)) not in done]  # fmt: skip
     if not todo:
         return
     with build(study, a.workers) as parts:
@@ -264,7 +288,8 @@ def compare(
         regions = truth.regions(surveys)
         for key, label, method, values in todo:
             changed = study.changed(**{method: values}) if values else study
-            steps = truth.chain(key["modality"], label, changed, surveys, method)
+            settings = _label("", values).strip()  # what an interrupted chain with others left is not taken for its own
+            steps = truth.chain(key["modality"], label, changed, surveys, method, settings)
             line = {**key, "method": method, "settings": values, **_scores(truth, steps, regions), **_origin(a.workers)}
             with results.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
@@ -272,7 +297,7 @@ def compare(
             print(f"{key} rmse {last['rmse']:.4f} crps {last['crps']:.5f} {line['seconds']}", flush=True)
             if label != "open_loop":
                 for kind in ("stages.zarr", "weights"):
-                    shutil.rmtree(store.folder / kind / truth.prefix / modality / label, ignore_errors=True)
+                    shutil.rmtree(store.folder / kind / truth.prefix / modality / settings / label, ignore_errors=True)
 
 
 def lines(file: Path) -> Iterator[dict[str, Any]]:
@@ -282,6 +307,11 @@ def lines(file: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(text)
         except json.JSONDecodeError:
             continue
+
+
+def _spelled(settings: dict[str, Any]) -> str:
+    """Settings as a key: a chain with others is another chain."""
+    return json.dumps(settings, sort_keys=True)
 
 
 def _label(method: str, values: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ measure here and no test.
 from __future__ import annotations
 
 import argparse
+import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -41,14 +42,22 @@ Cell = dict[str, dict[int, dict[str, Any]]]
 
 
 def cells(file: Path) -> dict[tuple[str, int], Cell]:
-    """The lines of all surveys, by (modality, members); the open loop is in all cells of its ensemble size."""
+    """The lines of all surveys, by (modality, members); the open loop is in all cells of its ensemble size.
+
+    Of a method that was run with several settings those with most truths are taken, the last ones where they have as many.
+    """
     found: dict[tuple[str, int], Cell] = defaultdict(lambda: defaultdict(dict))
     listed = list(lines(file))
     most = max((line["surveys"] for line in listed), default=0)
     whole = [line for line in listed if line["surveys"] == most]
+    by_settings: dict[tuple[str, int, str], dict[str, dict[int, dict[str, Any]]]] = defaultdict(dict)
     for line in whole:
         if line["modality"] != "none":
-            found[line["modality"], line["members"]][line["label"]][line["seed"]] = line
+            runs = by_settings[line["modality"], line["members"], line["label"]]
+            settings = json.dumps(line.get("settings"))
+            runs[settings] = {**runs.pop(settings, {}), line["seed"]: line}  # the settings of the newest line come last
+    for (modality, members, label), runs in by_settings.items():
+        found[modality, members][label] = max(reversed(runs.values()), key=len)
     for line in whole:
         for (_, members), cell in found.items():
             if line["modality"] == "none" and line["members"] == members:

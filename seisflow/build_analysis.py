@@ -1,6 +1,7 @@
 r"""From a name in ``study.methods`` and its table to the analysis.
 
-Every analysis has the study's name for it, updates saturation and pressure, and puts saturations back into [0, 1 − S_wr].
+Every analysis has the study's name for it, updates saturation and pressure, and puts saturations back into [0, 1 − S_wr]. A
+table's ``noise_inflation`` multiplies R for any of them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from seisflow.analysis.esmda import ESMDA
 from seisflow.analysis.etkf import ETKF
 from seisflow.analysis.hybrid import HybridEnKF
 from seisflow.analysis.implicit_equal_weights import ImplicitEqualWeights
+from seisflow.analysis.inflated_noise import InflatedNoise
 from seisflow.analysis.kernel_mixture import KernelMixture
 from seisflow.analysis.letkf import LETKF
 from seisflow.analysis.localization import GridTaper, LocalDomains
@@ -52,7 +54,9 @@ def build_analysis(study: Study, method: str, parts: Parts) -> Analysis:
     """
     if method not in BUILDERS:
         raise InputError("methods", method, f"choose among {', '.join(BUILDERS)}")
-    return BUILDERS[method](study, parts)
+    analysis = BUILDERS[method](study, parts)
+    factor = getattr(getattr(study, method, None), "noise_inflation", 1.0)
+    return InflatedNoise(analysis, factor) if factor > 1 else analysis
 
 
 def own_simulations(study: Study) -> tuple[int, int]:

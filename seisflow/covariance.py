@@ -1,7 +1,7 @@
 r"""Covariances that no filter has to form as a matrix.
 
-Two Gaussian covariances R on packed vectors of length D, each with the three things an analysis needs: ``sample`` draws
-e ~ N(0, R), ``solve`` applies R⁻¹, ``variance`` is its diagonal.
+Two Gaussian covariances R on packed vectors of length D, each with what an analysis needs: ``sample`` draws
+e ~ N(0, R), ``solve`` applies R⁻¹, ``variance`` is its diagonal, ``scaled`` is γ R.
 
 * :class:`DiagonalCovariance` : R = diag(v).
 * :class:`LowRankCovariance` : R = (1 − α) E Eᵀ / n + α diag(v), from n stored draws E (D × n) of the noise, v their
@@ -42,6 +42,10 @@ class Covariance(ABC):
     def solve(self, vectors: NDArray) -> NDArray[np.float64]:
         """R⁻¹ applied to every row of ``(n, D)``."""
 
+    @abstractmethod
+    def scaled(self, factor: float) -> Covariance:
+        """γ R for a factor γ > 0 on the variances."""
+
     @property
     def size(self) -> int:
         """Length D of the vectors."""
@@ -69,6 +73,9 @@ class DiagonalCovariance(Covariance):
 
     def solve(self, vectors: NDArray) -> NDArray[np.float64]:
         return np.asarray(vectors) / self.diagonal
+
+    def scaled(self, factor: float) -> DiagonalCovariance:
+        return DiagonalCovariance(_positive(factor) * self.diagonal)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +132,9 @@ class LowRankCovariance(Covariance):
         scaled = np.asarray(vectors) * inverse
         return scaled - cho_solve(small, factor @ scaled.T).T @ (factor * inverse)
 
+    def scaled(self, factor: float) -> LowRankCovariance:
+        return LowRankCovariance(np.sqrt(_positive(factor)) * self.draws, self.shrinkage)
+
 
 @dataclass(frozen=True, eq=False)
 class BlockCovariance(Covariance):
@@ -147,3 +157,12 @@ class BlockCovariance(Covariance):
         ends = np.cumsum([block.size for block in self.blocks])[:-1]
         parts = np.split(np.asarray(vectors), ends, axis=1)
         return np.concatenate([b.solve(p) for b, p in zip(self.blocks, parts, strict=True)], axis=1)
+
+    def scaled(self, factor: float) -> BlockCovariance:
+        return BlockCovariance(tuple(block.scaled(factor) for block in self.blocks))
+
+
+def _positive(factor: float) -> float:
+    if not 0 < factor < np.inf:
+        raise InputError("factor", factor, "give a finite factor above 0 on the variances")
+    return factor

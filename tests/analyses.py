@@ -25,6 +25,7 @@ from seisflow.analysis.four_d_var import FourDVar
 from seisflow.analysis.hybrid import HybridEnKF
 from seisflow.analysis.ienks import IEnKS
 from seisflow.analysis.implicit_equal_weights import ImplicitEqualWeights
+from seisflow.analysis.inflated_noise import InflatedNoise
 from seisflow.analysis.letkf import LETKF
 from seisflow.analysis.linearization import DifferentiableObservation
 from seisflow.analysis.localization import GridTaper, LocalDomains
@@ -147,6 +148,10 @@ def _denkf_moments(p: LinearProblem) -> tuple[NDArray, NDArray]:
     return mean, covariance + p.gain @ p.H @ p.P @ p.H.T @ p.gain.T / 4
 
 
+def _tempered_moments(p: LinearProblem) -> tuple[NDArray, NDArray]:
+    return kalman(p.mean, p.P, p.H, 3 * np.diag(p.variance), p.y)
+
+
 def _nudged_moments(p: LinearProblem) -> tuple[NDArray, NDArray]:
     gain = (1 - np.exp(-0.5)) * p.H.T
     left = np.eye(4) - gain @ p.H
@@ -222,6 +227,23 @@ ENTRIES: list[Entry] = [
     ),
     Entry("ES-MDA, linear", lambda p: ESMDA(fields=("state",)), why="four steps, predicted data updated along"),
     Entry("ES-MDA with its operator", lambda p: ESMDA(p.predict, (2.0, 4.0, 4.0), ("state",))),
+    Entry(
+        "EnKF with inflated noise",
+        lambda p: InflatedNoise(EnKF(("state",)), 3.0),
+        expected=_tempered_moments,
+        calibrated=False,
+        why="Kalman's posterior of 3 R, wider than that of R",
+    ),
+    Entry(
+        "particle filter, tempered",
+        lambda p: InflatedNoise(ParticleFilter(("state",)), 3.0),
+        expected=_tempered_moments,
+        members=20_000,
+        repeats=1,
+        factor=12.0,
+        calibrated=False,
+        why="members are copies; the likelihood to the power 1/3 is that of 3 R",
+    ),
     Entry("hybrid, half static", lambda p: HybridEnKF(p.background[2], 0.5, ("state",))),
     Entry("3D-Var", lambda p: ThreeDVar(p.background[2]), keeps_members=False, why="members are drawn anew"),
     Entry("3D-Var with its operator", lambda p: ThreeDVar(p.background[2], p.predict), keeps_members=False),

@@ -111,6 +111,16 @@ def test_that_the_common_images_of_the_first_survey_cost_only_those_who_look_at_
     assert cells["both"].find("enkf/survey_2/predicted") is None  # a chain of its own
 
 
+def test_that_a_chain_does_not_take_up_what_one_with_other_settings_left(tmp_path, script):
+    store = Store(tmp_path)
+    place = "enkf/survey_2/predicted"
+    left = script.Cell(store, "members_2", "wells", "inflation=3")
+    left.keep(place, Stage(Ensemble({"well_saturation": np.ones((2, 3))}), {"seconds": 3.0}))
+    assert left.find(place) is not None
+    for settings in ("", "inflation=2", "inflation=3 noise_inflation=30"):
+        assert script.Cell(store, "members_2", "wells", settings).find(place) is None
+
+
 def test_that_every_method_takes_the_settings_tuned_for_its_cell(script):
     study = Study.from_dict(TINY)
     for modality in script.MODALITIES:
@@ -167,6 +177,16 @@ def test_that_tables_and_figures_come_from_the_lines_of_truths_that_all_methods_
     assert text.read_text().endswith("<!-- comparison --> after")
     assert "](pictures/both_64.png)" in text.read_text()
     assert " old " not in text.read_text()
+
+
+def test_that_a_method_with_several_settings_is_shown_with_those_of_most_truths_and_then_the_newest(tmp_path):
+    file = tmp_path / "results.jsonl"
+    old = [line("enkf", seed, 0.08) | {"settings": {"inflation": 8.0}} for seed in (11, 12)]
+    new = [line("enkf", seed, 0.06) | {"settings": {"inflation": 2.0}} for seed in (11, 12)]
+    flow = [line("flow", seed, 0.05) for seed in (11, 12)] + [line("open_loop", s, 0.09, "none") for s in (11, 12)]
+    for listed, shown in ((old, 8), (old + new[:1], 8), (old + new, 6), (new + old, 8), (new + old[:1], 6)):
+        file.write_text("".join(json.dumps(one) + "\n" for one in listed + flow))
+        assert f"| EnKF | 500.00 / +50% | {shown}.00 / +50% |" in run("compare_tables.py", "--results", file)
 
 
 def test_that_an_overview_stands_before_several_cells(tmp_path):

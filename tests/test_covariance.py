@@ -29,6 +29,22 @@ def test_that_variance_is_the_diagonal(covariances):
         np.testing.assert_allclose(np.diag(dense(covariance)), covariance.variance, rtol=1e-10)
 
 
+def test_that_a_scaled_covariance_is_the_multiple_in_all_it_does(covariances, rng):
+    for covariance in covariances:
+        scaled, vectors = covariance.scaled(2.5), rng.standard_normal((3, covariance.size))
+        np.testing.assert_allclose(scaled.variance, 2.5 * covariance.variance, rtol=1e-14)
+        np.testing.assert_allclose(scaled.solve(vectors), covariance.solve(vectors) / 2.5, rtol=1e-10)
+        draws = [c.sample(2, np.random.default_rng(1)) for c in (scaled, covariance)]
+        np.testing.assert_allclose(draws[0], np.sqrt(2.5) * draws[1], rtol=1e-14)  # the same numbers, stretched
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, np.inf, np.nan])
+def test_that_a_bad_factor_is_refused(covariances, bad):
+    for covariance in covariances:
+        with pytest.raises(InputError, match="factor"):
+            covariance.scaled(bad)
+
+
 def test_that_samples_have_the_covariance(covariances, rng):
     n = 40_000
     for covariance in covariances:

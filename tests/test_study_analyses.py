@@ -91,6 +91,37 @@ def test_that_every_method_gives_whole_posteriors_within_the_bounds(tiny, method
     assert found["saturation"].max() <= parts.highest_saturation + 1e-12
 
 
+def test_that_every_table_of_an_analysis_that_is_told_of_the_noise_inflates_it(tiny):
+    study, parts, datum, forecast, predicted = tiny
+    noise = parts.scenario.observation.noise
+    told = [m for m in METHODS if hasattr(getattr(study, m, None), "noise_inflation")]
+    assert set(METHODS) - set(told) == {"open_loop", "flow"}
+    for method in told:
+        plain = build_analysis(study, method, parts)
+        inflated = build_analysis(study.changed(**{method: {"noise_inflation": 30.0}}), method, parts)
+        assert (inflated.name, inflated.factor) == (method, 30.0)
+        if method in ("ensemble_transform", "proposal", "particle_flow"):
+            continue  # seconds each, or an extra; the wrapper is the same
+        expected = plain.update(forecast, predicted, datum, noise.scaled(30.0), generator(0, method)).ensemble
+        found = posterior(tiny, inflated).ensemble
+        for name in expected.names:
+            np.testing.assert_array_equal(found[name], expected[name])
+        assert not np.array_equal(found["saturation"], posterior(tiny, plain).ensemble["saturation"])
+
+
+def test_that_a_tempered_likelihood_keeps_more_particles_alive(tiny):
+    study, parts, datum, forecast, predicted = tiny
+    noise, sizes = parts.scenario.observation.noise, []
+    for factor in (1.0, 1e2, 1e4, 1e8):
+        settings = study.changed(particle_filter={"noise_inflation": factor})
+        analysis = build_analysis(settings, "particle_filter", parts)
+        update = analysis.update(forecast, predicted, datum, noise, generator(0, "tempered"))
+        sizes.append(update.statistics["effective_size"])
+    assert sizes == sorted(sizes)
+    assert sizes[0] < 2
+    assert sizes[-1] > 8.9  # of nine
+
+
 @pytest.mark.parametrize("method", ["enkf", "etkf", "denkf", "letkf", "localized_enkf", "three_d_var"])
 def test_that_linear_updates_fit_the_logs_better_than_the_forecast(tiny, method):
     study, parts, datum, forecast, predicted = tiny

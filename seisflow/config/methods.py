@@ -60,14 +60,21 @@ class EnsembleTable(Table):
     """Share of members that may fail in the simulator and be replaced by fresh draws."""
 
 
-class EnkfTable(Table):
+class DataTable(Table):
+    """What all analyses share that are told the covariance R of the data's noise."""
+
+    noise_inflation: Inflation = 1.0
+    """Factor on R that the update reckons with, for what an ensemble cannot match; the data keep R."""
+
+
+class EnkfTable(DataTable):
     """Stochastic ensemble Kalman filter."""
 
     inflation: Inflation = 1.0
     """Factor on the analysis anomalies."""
 
 
-class EtkfTable(Table):
+class EtkfTable(DataTable):
     """Ensemble transform Kalman filter (symmetric square root)."""
 
     inflation: Inflation = 1.0
@@ -76,14 +83,14 @@ class EtkfTable(Table):
     """Whether the anomalies are rotated at random, their mean and covariance kept."""
 
 
-class DenkfTable(Table):
+class DenkfTable(DataTable):
     """Deterministic ensemble Kalman filter."""
 
     inflation: Inflation = 1.0
     """Factor on the analysis anomalies."""
 
 
-class LetkfTable(Table):
+class LetkfTable(DataTable):
     """Local ensemble transform Kalman filter: image and log samples act around their place."""
 
     radius_m: tuple[Positive, Positive] = (100.0, 50.0)
@@ -92,7 +99,7 @@ class LetkfTable(Table):
     """Factor on the analysis anomalies."""
 
 
-class LocalizedEnkfTable(Table):
+class LocalizedEnkfTable(DataTable):
     """Stochastic ensemble Kalman filter with tapered covariances."""
 
     radius_m: tuple[Positive, Positive] = (50.0, 25.0)
@@ -101,7 +108,7 @@ class LocalizedEnkfTable(Table):
     """Factor on the analysis anomalies."""
 
 
-class EsMdaTable(Table):
+class EsMdaTable(DataTable):
     """Ensemble smoother with multiple data assimilation of the state at the survey."""
 
     steps: Count = 4
@@ -110,7 +117,7 @@ class EsMdaTable(Table):
     """Factor on the anomalies after the last step."""
 
 
-class HybridTable(Table):
+class HybridTable(DataTable):
     """Stochastic ensemble Kalman filter with a share of the prior's covariance."""
 
     static_share: Share = 0.5
@@ -121,7 +128,7 @@ class HybridTable(Table):
     """Factor on the analysis anomalies."""
 
 
-class ThreeDVarTable(Table):
+class ThreeDVarTable(DataTable):
     """Three-dimensional variational analysis under the prior's covariance."""
 
     static_members: Annotated[int, Field(ge=2)] = 32
@@ -130,14 +137,14 @@ class ThreeDVarTable(Table):
     """Factor on B."""
 
 
-class ParticleFilterTable(Table):
+class ParticleFilterTable(DataTable):
     """Bootstrap particle filter with systematic resampling at every survey."""
 
     jitter: NonNegative = 0.0
     """Factor on the bandwidth M^(−1/(n+4)) by which copies are told apart; 0 for none."""
 
 
-class EnsembleTransformTable(Table):
+class EnsembleTransformTable(DataTable):
     """Ensemble transform particle filter; needs the extra ``transport``."""
 
     entropy: NonNegative = 0.0
@@ -148,7 +155,7 @@ class EnsembleTransformTable(Table):
     """Share of the forecast anomalies that is mixed in at random."""
 
 
-class ImplicitEqualWeightsTable(Table):
+class ImplicitEqualWeightsTable(DataTable):
     """Implicit equal-weights particle filter on a forecast that is a mixture of Gaussian kernels."""
 
     kernel_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -157,7 +164,7 @@ class ImplicitEqualWeightsTable(Table):
     """Whether a second draw keeps the size of the spread."""
 
 
-class ParticleFlowTable(Table):
+class ParticleFlowTable(DataTable):
     """Particle flow filter with a localised prior covariance."""
 
     radius_m: tuple[Positive, Positive] = (100.0, 50.0)
@@ -168,7 +175,7 @@ class ParticleFlowTable(Table):
     """Euler steps at most."""
 
 
-class ProposalTable(Table):
+class ProposalTable(DataTable):
     """Particle filter whose proposal is a flow learned on the leading components of state and data."""
 
     components: Count = 8

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from seisflow.analysis.enkf import EnKF
+from seisflow.analysis.inflated_noise import InflatedNoise
 from seisflow.analysis.open_loop import OpenLoop
 from seisflow.covariance import DiagonalCovariance
 from seisflow.ensemble import Ensemble
@@ -98,3 +99,20 @@ def test_that_the_open_loop_changes_nothing(rng):
 def test_that_inflation_below_one_is_refused():
     with pytest.raises(InputError, match="inflation"):
         EnKF(inflation=0.9)
+
+
+@pytest.mark.parametrize("factor", [0.9, np.inf, np.nan])
+def test_that_a_factor_on_the_noise_below_one_is_refused(factor):
+    with pytest.raises(InputError, match="noise_inflation"):
+        InflatedNoise(EnKF(), factor)
+
+
+def test_that_inflated_noise_makes_the_innovation_statistic_smaller(rng):
+    _, _, _, _, y, forecast, predicted = problem(rng, 300)
+    far = Ensemble({"y": y[None] + 30}), DiagonalCovariance(np.full(2, 0.5))  # the members do not explain it
+    values = [
+        analysis.update(forecast, predicted, *far, np.random.default_rng(0)).statistics["innovation_chi2"]
+        for analysis in (EnKF(fields=("x",)), InflatedNoise(EnKF(fields=("x",)), 1000.0))
+    ]
+    assert values[0] > 10
+    assert values[1] < 3
