@@ -315,7 +315,10 @@ def _spelled(settings: dict[str, Any]) -> str:
 
 
 def _label(method: str, values: dict[str, Any]) -> str:
-    return " ".join([method, *(f"{k}={'x'.join(f'{v:g}' for v in np.atleast_1d(values[k]))}" for k in values)])
+    def spelled(value: Any) -> str:
+        return value if isinstance(value, str) else "x".join(f"{v:g}" for v in np.atleast_1d(value))
+
+    return " ".join([method, *(f"{name}={spelled(value)}" for name, value in values.items())])
 
 
 def _scores(truth: Truth, steps: list[Step], regions: list[np.ndarray]) -> dict[str, Any]:

@@ -127,8 +127,13 @@ def test_that_every_method_takes_the_settings_tuned_for_its_cell(script):
         for members in (9, 64, 128):
             for label in script.METHODS:
                 method, values = script.chosen(label, modality, members)
+                assert script._label(method, values).split()[0] == method  # a chain's place, whatever its settings
                 if values:  # settings that exist
                     assert vars(getattr(study.changed(**{method: values}), method)).items() >= values.items()
+    assert script._label("flow", {"update": "joint"}) == "flow update=joint"
+    assert (
+        script._label("letkf", {"radius_m": (50.0, 12.5), "inflation": 1.5}) == "letkf radius_m=50x12.5 inflation=1.5"
+    )
     # The radius of one ensemble size, of the modality at any other size, and what is tuned for neither.
     assert script.chosen("letkf", "wells", 128)[1]["radius_m"] == (200.0, 100.0)
     assert script.chosen("letkf", "wells", 64) == ("letkf", {"radius_m": (100.0, 25.0)})
