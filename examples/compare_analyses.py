@@ -109,8 +109,8 @@ CANDIDATES: list[tuple[str, dict[str, Any]]] = [
         (method, {"radius_m": (r, r / 2), "inflation": v, "noise_inflation": g})
         for method in ("localized_enkf", "letkf")
         for r in (25.0, 50.0, 100.0, 200.0)
-        for v in (1.0, 1.2, 1.5)
-        for g in (3.0, 10.0, 30.0, 100.0)
+        for v in (1.0, 1.2, 1.5, 2.0)
+        for g in (3.0, 10.0, 30.0, 100.0, 300.0)
     ),
     *(
         ("es_mda", {"steps": 4, "inflation": v, "noise_inflation": g})
