@@ -71,6 +71,13 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
         "letkf": {"radius_m": (100.0, 25.0)},
         "es_mda": {"steps": 4, "inflation": 3.0},
     },
+    "both:64": {
+        "enkf": {"inflation": 1.5, "noise_inflation": 100.0},
+        "localized_enkf": {"radius_m": (100.0, 50.0), "inflation": 1.2, "noise_inflation": 100.0},
+        "letkf": {"radius_m": (50.0, 25.0), "inflation": 1.5, "noise_inflation": 3.0},
+        "particle_filter": {"noise_inflation": 3000.0},
+        "es_mda": {"steps": 4, "inflation": 1.5, "noise_inflation": 100.0},
+    },
     "both:128": {"enkf": {"inflation": 5.0}, "letkf": {"radius_m": (50.0, 25.0), "inflation": 1.5}},
     "seismic:128": {
         "enkf": {"inflation": 5.0},

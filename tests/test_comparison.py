@@ -139,7 +139,8 @@ def test_that_every_method_takes_the_settings_tuned_for_its_cell(script):
     assert script.chosen("letkf", "wells", 64) == ("letkf", {"radius_m": (100.0, 25.0)})
     assert script.chosen("letkf", "wells", 9) == script.chosen("letkf", "wells", 64)
     assert script.chosen("es_mda", "wells", 128) == script.chosen("es_mda", "wells", 64)
-    assert script.chosen("letkf", "seismic", 64) == script.chosen("letkf", "both", 64)
+    assert script.chosen("letkf", "seismic", 64) == ("letkf", script.METHODS["letkf"][1])
+    assert script.chosen("particle_filter", "both", 64)[1]["noise_inflation"] > 1
     assert script.chosen("flow_reference", "both", 128) == ("flow", script.METHODS["flow_reference"][1])
     assert {name.partition(":")[0] for name in script.TUNED} <= set(script.MODALITIES)
     assert {name for name in script.TUNED if ":" in name} <= set(script.CELLS)
