@@ -122,7 +122,7 @@ CANDIDATES: list[tuple[str, dict[str, Any]]] = [
     *(
         ("es_mda", {"steps": 4, "inflation": v, "noise_inflation": g})
         for v in (1.0, 1.5, 2.0)
-        for g in (10.0, 30.0, 100.0)
+        for g in (10.0, 30.0, 100.0, 300.0)
     ),
     *(("es_mda", {"steps": n, "inflation": v}) for n, v in ((4, 1.0), (4, 5.0), (4, 8.0), (4, 12.0), (2, 8.0))),
 ]
@@ -140,6 +140,17 @@ WIDE: list[tuple[str, dict[str, Any]]] = [
         for v in (1.0, 1.5)
     ),
     *(("es_mda", {"steps": 4, "inflation": v}) for v in (2.0, 3.0)),
+    *(
+        (method, {"radius_m": radius, "inflation": v, "noise_inflation": g})
+        for method, radii in (
+            ("localized_enkf", ((400.0, 100.0), (400.0, 200.0), (800.0, 400.0))),
+            ("letkf", ((100.0, 25.0), (200.0, 25.0), (200.0, 50.0), (400.0, 200.0))),
+        )
+        for radius in radii
+        for v in (1.0, 1.2, 1.5)
+        for g in (3.0, 10.0, 30.0, 100.0)
+    ),
+    *(("es_mda", {"steps": 4, "inflation": v, "noise_inflation": 3.0}) for v in (1.0, 1.5, 2.0)),
 ]
 """Candidates for wells alone besides: what a log says reaches far along the layers."""
 
