@@ -78,6 +78,20 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
         "particle_filter": {"noise_inflation": 3000.0},
         "es_mda": {"steps": 4, "inflation": 1.5, "noise_inflation": 100.0},
     },
+    "seismic:64": {
+        "enkf": {"inflation": 1.5, "noise_inflation": 100.0},
+        "localized_enkf": {"radius_m": (200.0, 100.0), "inflation": 1.2, "noise_inflation": 100.0},
+        "letkf": {"radius_m": (100.0, 50.0), "inflation": 1.5, "noise_inflation": 10.0},
+        "particle_filter": {"noise_inflation": 1000.0},
+        "es_mda": {"steps": 4, "inflation": 1.5, "noise_inflation": 100.0},
+    },
+    "wells:64": {
+        "enkf": {"inflation": 1.5, "noise_inflation": 30.0},
+        "localized_enkf": {"radius_m": (400.0, 100.0), "inflation": 1.5, "noise_inflation": 10.0},
+        "letkf": {"radius_m": (200.0, 25.0), "inflation": 1.2, "noise_inflation": 10.0},
+        "particle_filter": {"noise_inflation": 300.0},
+        "es_mda": {"steps": 4, "inflation": 1.5, "noise_inflation": 30.0},
+    },
     "both:128": {"enkf": {"inflation": 5.0}, "letkf": {"radius_m": (50.0, 25.0), "inflation": 1.5}},
     "seismic:128": {
         "enkf": {"inflation": 5.0},

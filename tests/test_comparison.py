@@ -134,12 +134,12 @@ def test_that_every_method_takes_the_settings_tuned_for_its_cell(script):
     assert (
         script._label("letkf", {"radius_m": (50.0, 12.5), "inflation": 1.5}) == "letkf radius_m=50x12.5 inflation=1.5"
     )
-    # The radius of one ensemble size, of the modality at any other size, and what is tuned for neither.
-    assert script.chosen("letkf", "wells", 128)[1]["radius_m"] == (200.0, 100.0)
-    assert script.chosen("letkf", "wells", 64) == ("letkf", {"radius_m": (100.0, 25.0)})
-    assert script.chosen("letkf", "wells", 9) == script.chosen("letkf", "wells", 64)
-    assert script.chosen("es_mda", "wells", 128) == script.chosen("es_mda", "wells", 64)
-    assert script.chosen("letkf", "seismic", 64) == ("letkf", script.METHODS["letkf"][1])
+    # What is tuned for one ensemble size, for the modality at any other size, and for neither.
+    assert script.chosen("letkf", "wells", 128) == ("letkf", script.TUNED["wells:128"]["letkf"])
+    assert script.chosen("letkf", "wells", 64) == ("letkf", script.TUNED["wells:64"]["letkf"])
+    assert script.chosen("letkf", "wells", 9) == ("letkf", script.TUNED["wells"]["letkf"])
+    assert script.chosen("letkf", "seismic", 9) == ("letkf", script.METHODS["letkf"][1])
+    assert len({str(script.chosen("letkf", "wells", members)) for members in (9, 64, 128)}) == 3
     assert script.chosen("particle_filter", "both", 64)[1]["noise_inflation"] > 1
     assert script.chosen("flow_reference", "both", 128) == ("flow", script.METHODS["flow_reference"][1])
     assert {name.partition(":")[0] for name in script.TUNED} <= set(script.MODALITIES)
