@@ -82,7 +82,7 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
         "enkf": {"inflation": 1.5, "noise_inflation": 100.0},
         "localized_enkf": {"radius_m": (200.0, 100.0), "inflation": 1.2, "noise_inflation": 100.0},
         "letkf": {"radius_m": (100.0, 50.0), "inflation": 1.5, "noise_inflation": 10.0},
-        "particle_filter": {"noise_inflation": 3000.0},  # 1000 is as good at the first survey and 13 % worse at the third
+        "particle_filter": {"noise_inflation": 3000.0},  # 1000: as good at the first survey, 13 % worse at the third
         "es_mda": {"steps": 4, "inflation": 1.5, "noise_inflation": 100.0},
     },
     "wells:64": {
