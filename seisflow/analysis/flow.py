@@ -44,7 +44,7 @@ __all__ = ["FlowAnalysis"]
 
 TEMPERATURES = (0.7, 0.85, 1.15, 1.35, 1.6, 2.0)
 JUDGES = 32
-"""Samples by which a temperature is judged, for every member left out."""
+"""Samples by which every member left out judges a temperature."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,17 +185,26 @@ class FlowAnalysis(Analysis):
 
         if flow is not None:
             moments = gaussian.honest_moments(held_out, pairs.data(held_out, generator))
-            some = latent[training][:JUDGES]
+            judges = self._judges(latent[training], len(held_out), generator)
 
-            def scores(temperature: float) -> NDArray[np.float64]:
-                samples = (members(temperature * some, *(m[j : j + 1] for m in moments)) for j in range(len(held_out)))
-                return np.array(
-                    [_score(s, forecast, i, self.transform.maps) for s, i in zip(samples, held_out, strict=True)]
-                )
+            def score(j: int, temperature: float) -> float:
+                samples = members(temperature * judges[j], *(m[j : j + 1] for m in moments))
+                return _score(samples, forecast, held_out[j], self.transform.maps)
 
-            temperature = _temperature(scores)
+            temperature = _temperature(score, len(held_out))
         ensemble = members(temperature * latent, mean, deviation, query)
         return Posterior(ensemble, _statistics(records, temperature), _weights(gaussian, flow))
+
+    def _judges(self, latent: Tensor, members: int, generator: np.random.Generator) -> list[Tensor]:
+        """Latent samples by which each member left out judges, of its own.
+
+        Were they common to all, a spread that is too wide or narrow by the chance of 32 draws would look like a gain that
+        all members agree on, and the standard error over the members would not know of it.
+        """
+        if self.sampling == "reference":
+            shape = (JUDGES, *latent.shape[1:])
+            return [torch.from_numpy(generator.standard_normal(shape, dtype=np.float32)) for _ in range(members)]
+        return [latent[generator.permutation(len(latent))[:JUDGES]] for _ in range(members)]
 
     def _train_glow(
         self,
@@ -250,11 +259,15 @@ def _score(samples: Ensemble, forecast: Ensemble, member: int, names: Iterable[s
     return float(np.mean(scores)) if scores else 0.0
 
 
-def _temperature(scores: Callable[[float], NDArray[np.float64]]) -> float:
-    """The τ of the lowest mean score over the members left out, or 1 unless it is better by two standard errors."""
-    usual = scores(1.0)
-    if len(usual) < 5:  # too few to tell
+def _temperature(score: Callable[[int, float], float], members: int) -> float:
+    """The τ of the lowest mean of score(member, τ) over the members left out; 1 unless better by two standard errors."""
+    if members < 5:  # too few to tell
         return 1.0
+
+    def scores(temperature: float) -> NDArray[np.float64]:
+        return np.array([score(j, temperature) for j in range(members)])
+
+    usual = scores(1.0)
     gains = {t: usual - scores(t) for t in TEMPERATURES}
     best = max(gains, key=lambda t: gains[t].mean())
     gain = gains[best]
