@@ -188,23 +188,24 @@ class FlowAnalysis(Analysis):
             judges = self._judges(latent[training], len(held_out), generator)
 
             def score(j: int, temperature: float) -> float:
-                samples = members(temperature * judges[j], *(m[j : j + 1] for m in moments))
+                samples = members(temperature * judges(j), *(m[j : j + 1] for m in moments))
                 return _score(samples, forecast, held_out[j], self.transform.maps)
 
             temperature = _temperature(score, len(held_out))
         ensemble = members(temperature * latent, mean, deviation, query)
         return Posterior(ensemble, _statistics(records, temperature), _weights(gaussian, flow))
 
-    def _judges(self, latent: Tensor, members: int, generator: np.random.Generator) -> list[Tensor]:
-        """Latent samples by which each member left out judges, of its own.
+    def _judges(self, latent: Tensor, members: int, generator: np.random.Generator) -> Callable[[int], Tensor]:
+        """Latent samples by which each member left out judges, of its own; made when asked for, because all are large.
 
         Were they common to all, a spread that is too wide or narrow by the chance of 32 draws would look like a gain that
         all members agree on, and the standard error over the members would not know of it.
         """
         if self.sampling == "reference":
-            shape = (JUDGES, *latent.shape[1:])
-            return [torch.from_numpy(generator.standard_normal(shape, dtype=np.float32)) for _ in range(members)]
-        return [latent[generator.permutation(len(latent))[:JUDGES]] for _ in range(members)]
+            shape, seeds = (JUDGES, *latent.shape[1:]), generator.integers(2**63, size=members)
+            return lambda j: torch.from_numpy(np.random.default_rng(seeds[j]).standard_normal(shape, dtype=np.float32))
+        chosen = [generator.permutation(len(latent))[:JUDGES] for _ in range(members)]
+        return lambda j: latent[chosen[j]]
 
     def _train_glow(
         self,

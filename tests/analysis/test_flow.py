@@ -80,7 +80,7 @@ def test_that_the_temperature_follows_the_spread_and_not_the_chance_of_its_judge
         latent = torch.from_numpy(rng.standard_normal((875, 1), dtype=np.float32))
         truth = spread * rng.standard_normal((125, 1))
         judges = analysis._judges(latent, len(truth), rng)
-        return _temperature(lambda j, tau: crps(tau * judges[j].numpy(), truth[j]), len(truth))
+        return _temperature(lambda j, tau: crps(tau * judges(j).numpy(), truth[j]), len(truth))
 
     # Over 200 seeds: 0-1 % wrong where the spread is right, 78-85 % seen where it is not. With judges common to all members
     # 8-11 % are wrong (they share the chance of 32 draws) and 62-79 % seen.
