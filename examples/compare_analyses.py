@@ -134,6 +134,11 @@ CANDIDATES: list[tuple[str, dict[str, Any]]] = [
         for g in (3.0, 10.0, 30.0, 100.0, 300.0)
     ),
     *(
+        ("localized_enkf", {"radius_m": (400.0, 200.0), "inflation": v, "noise_inflation": g})
+        for v in (1.2, 1.5)
+        for g in (30.0, 100.0, 300.0)
+    ),
+    *(
         ("es_mda", {"steps": 4, "inflation": v, "noise_inflation": g})
         for v in (1.0, 1.5, 2.0)
         for g in (10.0, 30.0, 100.0, 300.0)
@@ -284,6 +289,7 @@ def main() -> None:
         if a.tune:
             tried = CANDIDATES + (WIDE if modality == "wells" else [])
             wanted = [(_label(method, values), method, values) for method, values in tried]
+            wanted = list({w[0]: w for w in wanted}.values())  # some are in both lists
             wanted = [w for w in wanted if a.only is None or w[0] in a.only or w[1] in a.only]
         else:
             wanted = [(label, *chosen(label, modality, members)) for label in a.methods]
