@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from compare_settings import CANDIDATES, METHODS, WIDE, chosen, spelled
 
 from seisflow import diagnostics
 from seisflow.build import Parts, build
@@ -50,129 +51,6 @@ ROOT = Path(__file__).resolve().parents[1]
 FIELDS = {"seismic": ("image",), "wells": ("well_saturation", "well_pressure")}
 MODALITIES = {"none": (), "seismic": ("seismic",), "wells": ("wells",), "both": ("seismic", "wells")}
 CELLS = [f"{modality}:{members}" for members in (64, 128) for modality in ("both", "seismic", "wells")]
-
-METHODS: dict[str, tuple[str, dict[str, Any]]] = {
-    "open_loop": ("open_loop", {}),
-    "enkf": ("enkf", {"inflation": 8.0}),
-    "localized_enkf": ("localized_enkf", {"radius_m": (50.0, 25.0), "inflation": 1.5}),
-    "letkf": ("letkf", {"radius_m": (25.0, 12.5), "inflation": 1.5}),
-    "particle_filter": ("particle_filter", {}),
-    "es_mda": ("es_mda", {"steps": 4, "inflation": 8.0}),
-    "flow": ("flow", {"update": "joint"}),
-    "flow_reference": ("flow", {"update": "reference"}),
-}
-"""Label → name in study files and what of its table differs from the defaults, as tuned (``--tune``) with both."""
-
-TUNED: dict[str, dict[str, dict[str, Any]]] = {
-    "seismic": {"localized_enkf": {"radius_m": (25.0, 12.5), "inflation": 1.5}},
-    "wells": {
-        "enkf": {"inflation": 3.0},
-        "localized_enkf": {"radius_m": (200.0, 100.0), "inflation": 1.2},
-        "letkf": {"radius_m": (100.0, 25.0)},
-        "es_mda": {"steps": 4, "inflation": 3.0},
-    },
-    "both:64": {
-        "enkf": {"inflation": 1.5, "noise_inflation": 100.0},
-        # Over three surveys; 1 % worse than (100, 50) at the first, 7 % better at the last; LETKF than (50, 25): 4 %, 3 %.
-        "localized_enkf": {"radius_m": (200.0, 100.0), "inflation": 1.2, "noise_inflation": 100.0},
-        "letkf": {"radius_m": (200.0, 100.0), "inflation": 1.5, "noise_inflation": 10.0},
-        "particle_filter": {"noise_inflation": 3000.0},
-        "es_mda": {"steps": 4, "inflation": 1.5, "noise_inflation": 100.0},
-    },
-    "seismic:64": {
-        "enkf": {"inflation": 1.5, "noise_inflation": 100.0},
-        "localized_enkf": {"radius_m": (200.0, 100.0), "inflation": 1.2, "noise_inflation": 100.0},
-        "letkf": {"radius_m": (100.0, 50.0), "inflation": 1.5, "noise_inflation": 10.0},
-        "particle_filter": {"noise_inflation": 3000.0},  # 1000: as good at the first survey, 13 % worse at the third
-        "es_mda": {"steps": 4, "inflation": 1.5, "noise_inflation": 100.0},
-    },
-    "wells:64": {
-        "enkf": {"inflation": 1.5, "noise_inflation": 30.0},
-        "localized_enkf": {"radius_m": (400.0, 100.0), "inflation": 1.5, "noise_inflation": 10.0},
-        "letkf": {"radius_m": (200.0, 25.0), "inflation": 1.2, "noise_inflation": 10.0},
-        "particle_filter": {"noise_inflation": 300.0},
-        "es_mda": {"steps": 4, "inflation": 1.5, "noise_inflation": 30.0},
-    },
-    "both:128": {"enkf": {"inflation": 5.0}, "letkf": {"radius_m": (50.0, 25.0), "inflation": 1.5}},
-    "seismic:128": {
-        "enkf": {"inflation": 5.0},
-        "localized_enkf": {"radius_m": (50.0, 25.0), "inflation": 1.5},
-        "letkf": {"radius_m": (100.0, 50.0), "inflation": 2.0},
-    },
-    "wells:128": {
-        "enkf": {"inflation": 2.0},
-        "localized_enkf": {"radius_m": (400.0, 200.0), "inflation": 1.5},
-        "letkf": {"radius_m": (200.0, 100.0), "inflation": 1.5},
-    },
-}
-"""What differs from that where it was tuned apart: modality, or modality:members → label → settings."""
-
-CANDIDATES: list[tuple[str, dict[str, Any]]] = [
-    *(("enkf", {"inflation": v}) for v in (1.0, 2.0, 3.0, 5.0, 8.0, 12.0)),
-    *(
-        ("localized_enkf", {"radius_m": (r, r / 2), "inflation": v})
-        for r in (25.0, 50.0, 100.0, 200.0, 400.0)
-        for v in (1.0, 1.2, 1.5, 2.0, 3.0)
-    ),
-    *(
-        ("letkf", {"radius_m": (r, r / 2), "inflation": v})
-        for r in (25.0, 50.0, 100.0, 200.0)
-        for v in (1.0, 1.5, 2.0, 3.0)
-    ),
-    *(("particle_filter", {"jitter": v}) for v in (0.0, 0.3, 1.0)),
-    *(("particle_filter", {"noise_inflation": g}) for g in (30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0)),
-    *(("particle_filter", {"noise_inflation": g, "jitter": v}) for g in (300.0, 1000.0, 3000.0) for v in (0.3, 1.0)),
-    *(
-        ("enkf", {"inflation": v, "noise_inflation": g})
-        for v in (1.0, 1.5, 2.0, 3.0)
-        for g in (3.0, 10.0, 30.0, 100.0, 300.0)
-    ),
-    *(
-        (method, {"radius_m": (r, r / 2), "inflation": v, "noise_inflation": g})
-        for method in ("localized_enkf", "letkf")
-        for r in (25.0, 50.0, 100.0, 200.0)
-        for v in (1.0, 1.2, 1.5, 2.0)
-        for g in (3.0, 10.0, 30.0, 100.0, 300.0)
-    ),
-    *(
-        ("localized_enkf", {"radius_m": (400.0, 200.0), "inflation": v, "noise_inflation": g})
-        for v in (1.2, 1.5)
-        for g in (30.0, 100.0, 300.0)
-    ),
-    *(
-        ("es_mda", {"steps": 4, "inflation": v, "noise_inflation": g})
-        for v in (1.0, 1.5, 2.0)
-        for g in (10.0, 30.0, 100.0, 300.0)
-    ),
-    *(("es_mda", {"steps": n, "inflation": v}) for n, v in ((4, 1.0), (4, 5.0), (4, 8.0), (4, 12.0), (2, 8.0))),
-]
-"""What ``--tune`` tries."""
-
-WIDE: list[tuple[str, dict[str, Any]]] = [
-    *(
-        ("localized_enkf", {"radius_m": radius, "inflation": v})
-        for radius in ((200.0, 50.0), (400.0, 50.0), (400.0, 100.0), (800.0, 50.0), (800.0, 100.0), (800.0, 400.0))
-        for v in (1.0, 1.2, 1.5)
-    ),
-    *(
-        ("letkf", {"radius_m": radius, "inflation": v})
-        for radius in ((100.0, 25.0), (200.0, 25.0), (200.0, 50.0), (400.0, 50.0), (800.0, 50.0), (400.0, 200.0))
-        for v in (1.0, 1.5)
-    ),
-    *(("es_mda", {"steps": 4, "inflation": v}) for v in (2.0, 3.0)),
-    *(
-        (method, {"radius_m": radius, "inflation": v, "noise_inflation": g})
-        for method, radii in (
-            ("localized_enkf", ((400.0, 100.0), (400.0, 200.0), (800.0, 400.0))),
-            ("letkf", ((100.0, 25.0), (200.0, 25.0), (200.0, 50.0), (400.0, 200.0))),
-        )
-        for radius in radii
-        for v in (1.0, 1.2, 1.5)
-        for g in (3.0, 10.0, 30.0, 100.0)
-    ),
-    *(("es_mda", {"steps": 4, "inflation": v, "noise_inflation": 3.0}) for v in (1.0, 1.5, 2.0)),
-]
-"""Candidates for wells alone besides: what a log says reaches far along the layers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -289,7 +167,7 @@ def main() -> None:
     for modality, members in cells:
         if a.tune:
             tried = CANDIDATES + (WIDE if modality == "wells" else [])
-            wanted = [(_label(method, values), method, values) for method, values in tried]
+            wanted = [(spelled(method, values), method, values) for method, values in tried]
             wanted = list({w[0]: w for w in wanted}.values())  # some are in both lists
             wanted = [w for w in wanted if a.only is None or w[0] in a.only or w[1] in a.only]
         else:
@@ -298,26 +176,18 @@ def main() -> None:
             compare(study.changed(seed=seed, ensemble={"members": members}), modality, wanted, surveys, results, a)
 
 
-def chosen(label: str, modality: str, members: int) -> tuple[str, dict[str, Any]]:
-    """Name and settings of a method, as tuned for a modality and ensemble size, or for the modality, or at all."""
-    method, values = METHODS[label]
-    for cell in (modality, f"{modality}:{members}"):
-        values = TUNED.get(cell, {}).get(label, values)
-    return method, values
-
-
 def compare(
     study: Study, modality: str, wanted: list[tuple[str, str, dict[str, Any]]], surveys: int, results: Path, a: Any
 ) -> None:
     """All methods of one truth, ensemble size and modality that have no line yet."""
     where = {"seed": study.seed, "members": study.ensemble.members, "surveys": surveys}
-    done = {(*(line[k] for k in (*where, "modality", "label")), _spelled(line["settings"])) for line in lines(results)}
+    done = {(*(line[k] for k in (*where, "modality", "label")), _as_key(line["settings"])) for line in lines(results)}
     keys = {
         label: {**where, "modality": "none" if label == "open_loop" else modality, "label": label}
         for label, *_ in wanted
     }
     todo = [(keys[label], label, method, values) for label, method, values in wanted
-            if (*keys[label].values(), _spelled(values)) not in done]  # fmt: skip
+            if (*keys[label].values(), _as_key(values)) not in done]  # fmt: skip
     if not todo:
         return
     with build(study, a.workers) as parts:
@@ -327,7 +197,9 @@ def compare(
         regions = truth.regions(surveys)
         for key, label, method, values in todo:
             changed = study.changed(**{method: values}) if values else study
-            settings = _label("", values).strip()  # what an interrupted chain with others left is not taken for its own
+            settings = spelled(
+                "", values
+            ).strip()  # what an interrupted chain with others left is not taken for its own
             steps = truth.chain(key["modality"], label, changed, surveys, method, settings)
             line = {**key, "method": method, "settings": values, **_scores(truth, steps, regions), **_origin(a.workers)}
             with results.open("a", encoding="utf-8") as file:
@@ -348,16 +220,9 @@ def lines(file: Path) -> Iterator[dict[str, Any]]:
             continue
 
 
-def _spelled(settings: dict[str, Any]) -> str:
+def _as_key(settings: dict[str, Any]) -> str:
     """Settings as a key: a chain with others is another chain."""
     return json.dumps(settings, sort_keys=True)
-
-
-def _label(method: str, values: dict[str, Any]) -> str:
-    def spelled(value: Any) -> str:
-        return value if isinstance(value, str) else "x".join(f"{v:g}" for v in np.atleast_1d(value))
-
-    return " ".join([method, *(f"{name}={spelled(value)}" for name, value in values.items())])
 
 
 def _scores(truth: Truth, steps: list[Step], regions: list[np.ndarray]) -> dict[str, Any]:

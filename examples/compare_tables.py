@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from compare_analyses import METHODS, ROOT, lines
+from compare_analyses import ROOT, lines
+from compare_settings import METHODS
 from matplotlib.figure import Figure
 
 from seisflow import diagnostics

@@ -43,6 +43,12 @@ def script(monkeypatch):
     return importlib.import_module("compare_analyses")
 
 
+@pytest.fixture
+def tables(script):
+    """Its tables: methods, tuned settings, candidates."""
+    return importlib.import_module("compare_settings")
+
+
 def read(folder):
     return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
 
@@ -121,30 +127,30 @@ def test_that_a_chain_does_not_take_up_what_one_with_other_settings_left(tmp_pat
         assert script.Cell(store, "members_2", "wells", settings).find(place) is None
 
 
-def test_that_every_method_takes_the_settings_tuned_for_its_cell(script):
+def test_that_every_method_takes_the_settings_tuned_for_its_cell(script, tables):
     study = Study.from_dict(TINY)
     for modality in script.MODALITIES:
         for members in (9, 64, 128):
-            for label in script.METHODS:
-                method, values = script.chosen(label, modality, members)
-                assert script._label(method, values).split()[0] == method  # a chain's place, whatever its settings
+            for label in tables.METHODS:
+                method, values = tables.chosen(label, modality, members)
+                assert tables.spelled(method, values).split()[0] == method  # a chain's place, whatever its settings
                 if values:  # settings that exist
                     assert vars(getattr(study.changed(**{method: values}), method)).items() >= values.items()
-    assert script._label("flow", {"update": "joint"}) == "flow update=joint"
+    assert tables.spelled("flow", {"update": "joint"}) == "flow update=joint"
     assert (
-        script._label("letkf", {"radius_m": (50.0, 12.5), "inflation": 1.5}) == "letkf radius_m=50x12.5 inflation=1.5"
+        tables.spelled("letkf", {"radius_m": (50.0, 12.5), "inflation": 1.5}) == "letkf radius_m=50x12.5 inflation=1.5"
     )
     # What is tuned for one ensemble size, for the modality at any other size, and for neither.
-    assert script.chosen("letkf", "wells", 128) == ("letkf", script.TUNED["wells:128"]["letkf"])
-    assert script.chosen("letkf", "wells", 64) == ("letkf", script.TUNED["wells:64"]["letkf"])
-    assert script.chosen("letkf", "wells", 9) == ("letkf", script.TUNED["wells"]["letkf"])
-    assert script.chosen("letkf", "seismic", 9) == ("letkf", script.METHODS["letkf"][1])
-    assert len({str(script.chosen("letkf", "wells", members)) for members in (9, 64, 128)}) == 3
-    assert script.chosen("particle_filter", "both", 64)[1]["noise_inflation"] > 1
-    assert script.chosen("flow_reference", "both", 128) == ("flow", script.METHODS["flow_reference"][1])
-    assert {name.partition(":")[0] for name in script.TUNED} <= set(script.MODALITIES)
-    assert {name for name in script.TUNED if ":" in name} <= set(script.CELLS)
-    assert {label for values in script.TUNED.values() for label in values} <= set(script.METHODS)
+    assert tables.chosen("letkf", "wells", 128) == ("letkf", tables.TUNED["wells:128"]["letkf"])
+    assert tables.chosen("letkf", "wells", 64) == ("letkf", tables.TUNED["wells:64"]["letkf"])
+    assert tables.chosen("letkf", "wells", 9) == ("letkf", tables.TUNED["wells"]["letkf"])
+    assert tables.chosen("letkf", "seismic", 9) == ("letkf", tables.METHODS["letkf"][1])
+    assert len({str(tables.chosen("letkf", "wells", members)) for members in (9, 64, 128)}) == 3
+    assert tables.chosen("particle_filter", "both", 64)[1]["noise_inflation"] > 1
+    assert tables.chosen("flow_reference", "both", 128) == ("flow", tables.METHODS["flow_reference"][1])
+    assert {name.partition(":")[0] for name in tables.TUNED} <= set(script.MODALITIES)
+    assert {name for name in tables.TUNED if ":" in name} <= set(script.CELLS)
+    assert {label for values in tables.TUNED.values() for label in values} <= set(tables.METHODS)
 
 
 def line(label, seed, rmse, modality="both", surveys=2, members=64):
