@@ -48,7 +48,11 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
         "particle_filter": {"noise_inflation": 300.0},
         "es_mda": {"steps": 4, "inflation": 1.5, "noise_inflation": 30.0},
     },
-    "both:128": {"enkf": {"inflation": 5.0}, "letkf": {"radius_m": (50.0, 25.0), "inflation": 1.5}},
+    "both:128": {
+        "enkf": {"inflation": 1.5, "noise_inflation": 30.0},
+        "letkf": {"radius_m": (50.0, 25.0), "inflation": 1.5},
+        "particle_filter": {"noise_inflation": 3000.0},
+    },
     "seismic:128": {
         "enkf": {"inflation": 5.0},
         "localized_enkf": {"radius_m": (50.0, 25.0), "inflation": 1.5},
@@ -90,9 +94,10 @@ CANDIDATES: list[tuple[str, dict[str, Any]]] = [
         for g in (3.0, 10.0, 30.0, 100.0, 300.0)
     ),
     *(
-        ("localized_enkf", {"radius_m": (400.0, 200.0), "inflation": v, "noise_inflation": g})
+        (method, {"radius_m": (400.0, 200.0), "inflation": v, "noise_inflation": g})
+        for method in ("localized_enkf", "letkf")
         for v in (1.2, 1.5)
-        for g in (30.0, 100.0, 300.0)
+        for g in (10.0, 30.0, 100.0, 300.0)
     ),
     *(
         ("es_mda", {"steps": 4, "inflation": v, "noise_inflation": g})
