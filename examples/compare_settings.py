@@ -97,7 +97,7 @@ CANDIDATES: list[tuple[str, dict[str, Any]]] = [
         (method, {"radius_m": (400.0, 200.0), "inflation": v, "noise_inflation": g})
         for method in ("localized_enkf", "letkf")
         for v in (1.2, 1.5)
-        for g in (10.0, 30.0, 100.0, 300.0)
+        for g in (3.0, 10.0, 30.0, 100.0, 300.0)
     ),
     *(
         ("es_mda", {"steps": 4, "inflation": v, "noise_inflation": g})
