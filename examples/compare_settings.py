@@ -105,6 +105,7 @@ CANDIDATES: list[tuple[str, dict[str, Any]]] = [
         for g in (10.0, 30.0, 100.0, 300.0)
     ),
     *(("es_mda", {"steps": n, "inflation": v}) for n, v in ((4, 1.0), (4, 5.0), (4, 8.0), (4, 12.0), (2, 8.0))),
+    *(("flow", {"update": "joint", "folds": n}) for n in (3, 6)),
 ]
 """What ``--tune`` tries."""
 

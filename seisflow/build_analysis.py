@@ -202,6 +202,7 @@ def _flow(study: Study, parts: Parts) -> Analysis:
         _transform(study, parts),
         sampling=f.update,
         glow=GlowOptions(**{name: value for name, value in sizes.items() if value is not None}),
+        folds=f.folds,
         glow_training=TrainingOptions(**given) if given else None,
         threads=f.threads,
     )

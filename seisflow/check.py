@@ -126,8 +126,8 @@ def sizes(study: Study, parts: Parts) -> Sizes:
     epochs = 0
     if "flow" in study.methods:
         gaussian, glow = (int(np.clip(round(e * 64 / M), e // 4, e)) for e in (60, 30))
-        # Three folds, each without a third of the members; a pass of the flow takes as long as two of a fold's network.
-        epochs = K * 2 * (gaussian + (study.flow.epochs or glow))
+        # A fold's network sees all members but its own part; a pass of the flow takes as long as two of such a network.
+        epochs = K * ((study.flow.folds - 1) * gaussian + 2 * (study.flow.epochs or glow))
     return Sizes(
         cells=grid.size,
         nodes=nodes,

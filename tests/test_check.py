@@ -7,6 +7,7 @@ import pytest
 import zarr
 
 from seisflow.build import build
+from seisflow.build_analysis import build_analysis
 from seisflow.check import DOCUMENTED, Rates, check_study, estimate, measure, sizes
 from seisflow.config import Study
 from seisflow.errors import InputError
@@ -16,9 +17,14 @@ SMALL = Study.from_dict(TINY)
 
 
 @pytest.fixture(scope="module")
-def found():
-    with build(SMALL, workers=1) as parts:
-        return sizes(SMALL, parts)
+def parts():
+    with build(SMALL, workers=1) as built:
+        yield built
+
+
+@pytest.fixture(scope="module")
+def found(parts):
+    return sizes(SMALL, parts)
 
 
 def test_that_the_counts_are_those_of_the_study(found):
@@ -40,6 +46,16 @@ def test_that_the_bytes_on_disk_are_those_of_the_arrays_of_a_run(found, finished
         if isinstance(node, zarr.Array) and node.ndim > 2:  # fields and logs of members, not coordinates
             written += node.nbytes
     assert written == found.disk
+
+
+def test_that_a_network_of_every_fold_is_trained_and_counted(parts, found):
+    # 60 epochs of each of three networks on two thirds of the members, two of the flow that take twice as long; 2 surveys.
+    assert found.epochs == 2 * (2 * 60 + 2 * 2)
+    six = SMALL.changed(flow={"folds": 6})
+    assert sizes(six, parts).epochs == 2 * (5 * 60 + 2 * 2)
+    assert (build_analysis(SMALL, "flow", parts).folds, build_analysis(six, "flow", parts).folds) == (3, 6)
+    with pytest.raises(InputError, match=r"flow\.folds"):
+        SMALL.changed(flow={"folds": 1})
 
 
 def test_that_the_time_is_work_times_rate_spread_over_workers(found):

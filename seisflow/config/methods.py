@@ -193,6 +193,8 @@ class FlowTable(Table):
 
     update: Literal["joint", "reference"] = "joint"
     """``"joint"``: move each member, x̂ = f⁻¹(f(x; y); y°); ``"reference"``: x = f⁻¹(z; y°), z ~ N(0, I)."""
+    folds: Annotated[int, Field(ge=2)] = 3
+    """Networks of mean and spread; each is trained without its own part of the members."""
     scales: Count | None = None
     """Multiscale levels L."""
     steps: Count | None = None
