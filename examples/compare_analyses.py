@@ -9,6 +9,7 @@ Shared by all methods of a truth: the truth, its data (of all modalities at once
 "both"), the prior draws, the first survey's forecast and predicted data. After that every method forecasts from its own
 posterior. Every line is written when its chain is finished; lines that exist with the same settings are not computed again,
 and stages of an unfinished chain are taken from ``--scratch``. Truths that tune (101 …) are no truths that count (11 …).
+Methods, tuned settings and candidates are in ``compare_settings.py``.
 
 ES-MDA is an analysis of the state at the survey: its steps predict the data anew from the updated state, but the simulator
 is not run again from the survey before with updated permeabilities, because K is drawn anew for every interval and is no
@@ -197,9 +198,8 @@ def compare(
         regions = truth.regions(surveys)
         for key, label, method, values in todo:
             changed = study.changed(**{method: values}) if values else study
-            settings = spelled(
-                "", values
-            ).strip()  # what an interrupted chain with others left is not taken for its own
+            # In the chain's place, so that an interrupted one with other settings is not taken for its own.
+            settings = spelled("", values).strip()
             steps = truth.chain(key["modality"], label, changed, surveys, method, settings)
             line = {**key, "method": method, "settings": values, **_scores(truth, steps, regions), **_origin(a.workers)}
             with results.open("a", encoding="utf-8") as file:
