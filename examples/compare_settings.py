@@ -28,8 +28,8 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
     },
     "both:64": {
         "enkf": {"inflation": 1.5, "noise_inflation": 100.0},
-        # The localised filters over three surveys, the LETKF on truths 101 to 104; the first prefers smaller radii.
-        "localized_enkf": {"radius_m": (200.0, 100.0), "inflation": 1.2, "noise_inflation": 100.0},
+        # The localised filters over three surveys, on truths 101 to 104; the first prefers smaller radii and larger γ.
+        "localized_enkf": {"radius_m": (200.0, 100.0), "inflation": 1.2, "noise_inflation": 30.0},
         "letkf": {"radius_m": (200.0, 100.0), "inflation": 1.5, "noise_inflation": 3.0},
         "particle_filter": {"noise_inflation": 3000.0},
         "es_mda": {"steps": 4, "inflation": 1.5, "noise_inflation": 100.0},
