@@ -49,8 +49,11 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
         "es_mda": {"steps": 4, "inflation": 1.5, "noise_inflation": 30.0},
     },
     "both:128": {
+        # All over three surveys, the localised filters on truths 101 to 104: best in the sum of the surveys and on three of
+        # the four; at the last survey a third of these γ is better in the mean, by 2 %, because of truth 102 alone.
         "enkf": {"inflation": 1.5, "noise_inflation": 30.0},
-        "letkf": {"radius_m": (50.0, 25.0), "inflation": 1.5},
+        "localized_enkf": {"radius_m": (400.0, 200.0), "inflation": 1.2, "noise_inflation": 30.0},
+        "letkf": {"radius_m": (200.0, 100.0), "inflation": 1.5, "noise_inflation": 3.0},
         "particle_filter": {"noise_inflation": 3000.0},
     },
     "seismic:128": {
