@@ -131,7 +131,7 @@ WIDE: list[tuple[str, dict[str, Any]]] = [
         (method, {"radius_m": radius, "inflation": v, "noise_inflation": g})
         for method, radii in (
             ("localized_enkf", ((400.0, 100.0), (400.0, 200.0), (800.0, 400.0))),
-            ("letkf", ((100.0, 25.0), (200.0, 25.0), (200.0, 50.0), (400.0, 200.0))),
+            ("letkf", ((100.0, 25.0), (200.0, 25.0), (200.0, 50.0), (400.0, 200.0), (800.0, 400.0))),
         )
         for radius in radii
         for v in (1.0, 1.2, 1.5)
