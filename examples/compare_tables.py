@@ -197,14 +197,18 @@ def figure(cell: Cell, labels: list[str], seeds: list[int], title: str) -> Figur
 
 
 def report(results: Path, figures: Path, prefix: str) -> str:
-    """All cells as Markdown; the figures are written on the way."""
+    """All cells as Markdown; the figures are written on the way.
+
+    A cell that has less than half as many truths as another one says what has finished, and has no table yet.
+    """
     found = dict(sorted(cells(results).items(), key=lambda item: (item[0][1], item[0][0])))
-    page = overview(found)
+    most = max((len(common(cell)[1]) for cell in found.values()), default=0)
+    page = overview({name: cell for name, cell in found.items() if 2 * len(common(cell)[1]) >= most})
     for (modality, members), cell in found.items():
         labels, seeds = common(cell)
         finished = ", ".join(f"{NAMES[label]} {len(cell[label])}" for label in METHODS if label in cell)
         page += [f"### {modality.capitalize()}, {members} members", "", f"Finished truths: {finished}.", ""]
-        if not seeds:
+        if not seeds or 2 * len(seeds) < most:
             continue
         page += [f"Truths that all have finished: {', '.join(map(str, seeds))} (n = {len(seeds)}).", ""]
         page += [*table(cell, labels, seeds), "", *by_survey(cell, labels, seeds), ""]

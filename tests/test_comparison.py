@@ -216,3 +216,19 @@ def test_that_an_overview_stands_before_several_cells(tmp_path):
         "| EnKF | 8.00 | 8.50 |",
         "| flow, joint | 5.00 | – |",
     ]
+
+
+def test_that_a_cell_with_less_than_half_the_truths_of_another_has_no_table_yet(tmp_path):
+    truths = [line(label, seed, 0.08) for label in ("enkf", "flow") for seed in (11, 12, 13)]
+    truths += [line("open_loop", seed, 0.09, "none") for seed in (11, 12, 13)]
+    file = tmp_path / "results.jsonl"
+    begun = [line("enkf", seed, 0.085, "wells") for seed in (11, 12)]
+    file.write_text("".join(json.dumps(one) + "\n" for one in [*truths, begun[0]]))
+    page = run("compare_tables.py", "--results", file)
+    assert page.startswith("### Both")  # no column with the mean of one truth beside that of three
+    assert "### Wells, 64 members" in page
+    assert "Finished truths: open loop 3, EnKF 1." in page
+    assert not (tmp_path / "wells_64.png").exists()
+    file.write_text("".join(json.dumps(one) + "\n" for one in [*truths, *begun]))
+    assert "| wells, 64 (n = 2) |" in run("compare_tables.py", "--results", file)
+    assert (tmp_path / "wells_64.png").exists()
