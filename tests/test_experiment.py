@@ -115,6 +115,9 @@ def test_that_published_scores_are_near_in_short(setting, line):
 def test_that_published_scores_are_reached(setting, line):
     experiment = setting.experiment(1000, **({"interval": line.interval} if line.interval else {}))
     analysis = line.analysis(experiment)
-    scores = [experiment.run(analysis, line.members, seed, weighted=line.weighted).mean() for seed in (1, 2, 3)]
-    # The tolerance is that of the published table: the scatter of a median of three seeds. A lower score is no failure.
+    scores = [
+        experiment.run(analysis, line.members, seed, weighted=line.weighted).mean() for seed in range(1, line.seeds + 1)
+    ]
+    # The published table's tolerance; the seeds are as many as make a median of them scatter by less (Lorenz-63 with few
+    # members: 0.12 to 0.22 a seed, so 0.02 to 0.03 for 41). A lower score is no failure.
     assert np.median(scores) <= line.reference[1] + line.tolerance
