@@ -34,8 +34,8 @@ class PublishedScore:
     interval
         Time between data where it differs from the setting's own.
     seeds
-        How many runs, of seeds 1, 2, …, make a median that scatters by less than a third of its distance to the tolerance's
-        edge. Where errors come in bursts three are too few: rounding alone, which differs between processors, decides.
+        How many runs, of seeds 1, 2, …, the median is of. Where errors come in bursts three are too few: rounding alone,
+        which differs between processors, decides.
     """
 
     label: str
