@@ -37,7 +37,7 @@ lint: setup
 	  && echo "== style and types: $$((SECONDS - start)) s"
 
 test-julia: setup
-	@start=$$SECONDS; $(BIN)/python -m seisflow.dynamics.julia_find --startup-file=no --threads=2 --project=julia julia/test/runtests.jl \
+	@start=$$SECONDS; $(BIN)/python -m seisflow.dynamics.julia.find --startup-file=no --threads=2 --project=julia julia/test/runtests.jl \
 	  && echo "== Julia tests: $$((SECONDS - start)) s"
 
 test-python: setup

@@ -122,9 +122,9 @@ def main() -> None:
     install_torch(pip)
     if not step("seisflow and its tools", [*pip, "-c", "constraints.txt", "-e", ".[dev]"]):
         fail("the Python packages could not be installed; see pip's message above")
-    if not step("Julia", [str(PYTHON), "-m", "seisflow.dynamics.julia_install"]):
+    if not step("Julia", [str(PYTHON), "-m", "seisflow.dynamics.julia.install"]):
         fail("Julia could not be set up; the lines above say what was tried and what to install by hand")
-    ask = "from seisflow.dynamics.julia_find import find_julia; print(find_julia().executable)"
+    ask = "from seisflow.dynamics.julia.find import find_julia; print(find_julia().executable)"
     julia = subprocess.run([PYTHON, "-c", ask], check=True, capture_output=True, text=True, cwd=ROOT).stdout.strip()
     beside = STAMP.with_suffix(".new")
     beside.write_text(json.dumps({"fingerprint": fingerprint(), "julia": julia}))

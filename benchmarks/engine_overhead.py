@@ -28,15 +28,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from seisflow.build import build
-from seisflow.build_analysis import build_analysis
-from seisflow.config import Study, load_study
-from seisflow.cycle import assimilate
-from seisflow.executors import Here
-from seisflow.run_folder import open_run
+from seisflow.assimilation.executors import Here
+from seisflow.assimilation.loop import assimilate
+from seisflow.assimilation.scenario import simulate_truth
 from seisflow.runner import run_study
-from seisflow.store import Store
-from seisflow.twin import simulate_truth
+from seisflow.runs.folder import open_run
+from seisflow.storage.store import Store
+from seisflow.study import Study, load_study
+from seisflow.study.build import build
+from seisflow.study.build_analysis import build_analysis
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "compass_small.toml"
 

@@ -12,7 +12,7 @@ import argparse
 
 import numpy as np
 
-from seisflow.settings import lorenz63_sakov2012, lorenz96_sakov2008
+from seisflow.testbeds import lorenz63_sakov2012, lorenz96_sakov2008
 
 SETTINGS = {"Lorenz-63": lorenz63_sakov2012, "Lorenz-96": lorenz96_sakov2008}
 

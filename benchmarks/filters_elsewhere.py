@@ -18,23 +18,23 @@ import numpy as np
 
 from seisflow.analysis.adjustments import Inflation, Rotation
 from seisflow.analysis.base import Analysis
-from seisflow.analysis.climatology import Climatology, OptimalInterpolation
-from seisflow.analysis.etkf import ETKF
-from seisflow.analysis.ienks import IEnKS
-from seisflow.analysis.letkf import LETKF
+from seisflow.analysis.baselines.climatology import Climatology, OptimalInterpolation
+from seisflow.analysis.kalman.etkf import ETKF
+from seisflow.analysis.kalman.letkf import LETKF
 from seisflow.analysis.localization import LocalDomains
-from seisflow.analysis.particle_filter import ParticleFilter
+from seisflow.analysis.particle.particle_filter import ParticleFilter
 from seisflow.analysis.static_covariance import StaticCovariance
-from seisflow.analysis.three_d_var import ThreeDVar
-from seisflow.analysis.window import Window
+from seisflow.analysis.variational.ienks import IEnKS
+from seisflow.analysis.variational.three_d_var import ThreeDVar
+from seisflow.analysis.variational.window import Window
 from seisflow.covariance import DiagonalCovariance
-from seisflow.dynamics.lorenz63 import Lorenz63
-from seisflow.dynamics.lorenz96 import Lorenz96
 from seisflow.ensemble import Ensemble
-from seisflow.experiment import Experiment
 from seisflow.observation.vector import VectorObservation
-from seisflow.settings import lorenz63_sakov2012
-from seisflow.settings.base import climatological
+from seisflow.testbeds import lorenz63_sakov2012
+from seisflow.testbeds.experiment import Experiment
+from seisflow.testbeds.lorenz63 import Lorenz63
+from seisflow.testbeds.lorenz96 import Lorenz96
+from seisflow.testbeds.published import climatological
 
 Make = Callable[[Experiment], Analysis]
 

@@ -59,7 +59,7 @@ def theirs(python: str, call: str, seeds: list[int], cycles: int) -> list[list[f
 
 def ours(label: str, seeds: list[int], cycles: int) -> list[list[float]]:
     """Score and seconds of this package for every seed."""
-    from seisflow.settings import lorenz96_sakov2008 as setting
+    from seisflow.testbeds import lorenz96_sakov2008 as setting
 
     line = next(line for line in setting.SCORES if line.label == label)
     experiment = setting.experiment(cycles)

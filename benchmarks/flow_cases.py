@@ -23,8 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from seisflow.data import load_section
-from seisflow.dynamics.two_phase import (
+from seisflow.dynamics.two_phase.model import (
     Engine,
     Fluids,
     Rock,
@@ -36,6 +35,7 @@ from seisflow.dynamics.two_phase import (
     TwoPhaseFlow,
     Well,
 )
+from seisflow.geology.section import load_section
 from seisflow.grid import Grid
 from seisflow.prior.gaussian_field import gaussian_field
 from seisflow.prior.permeability import PermeabilityPrior

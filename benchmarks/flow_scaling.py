@@ -28,10 +28,10 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from seisflow.data import load_section
-from seisflow.dynamics.julia import JuliaEngine
-from seisflow.dynamics.two_phase import Fluids, Rock, Schedule, StepControl, TwoPhaseFlow, Well
+from seisflow.dynamics.julia.engine import JuliaEngine
+from seisflow.dynamics.two_phase.model import Fluids, Rock, Schedule, StepControl, TwoPhaseFlow, Well
 from seisflow.ensemble import Ensemble
+from seisflow.geology.section import load_section
 from seisflow.grid import Grid
 from seisflow.prior.permeability import PermeabilityPrior
 from seisflow.units import DAY, MILLIDARCY

@@ -37,8 +37,8 @@ from flow_cases import CASES, FlowCase, flow_case, tiny_case, welge
 from numpy.typing import NDArray
 from opm_deck import deck
 
-from seisflow.dynamics.julia import JuliaEngine
-from seisflow.dynamics.two_phase import Trajectory, TwoPhaseFlow
+from seisflow.dynamics.julia.engine import JuliaEngine
+from seisflow.dynamics.two_phase.model import Trajectory, TwoPhaseFlow
 from seisflow.errors import SimulationError
 
 BARS = {"max_dS": 1e-5, "max_dp_brine": 50.0, "max_dp_co2": 50.0, "mass_difference": 1e-4}

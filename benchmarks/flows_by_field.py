@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from seisflow.flows import ConditionalFlow, GlowOptions, conditional_glow
-from seisflow.flows.memory import peak_memory
-from seisflow.flows.recompute import Memory
+from seisflow.learning.flows import ConditionalFlow, GlowOptions, conditional_glow
+from seisflow.learning.flows.recompute import Memory
+from seisflow.learning.training.memory import peak_memory
 
 CHANNELS = 2
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}

@@ -40,8 +40,8 @@ from flow_peers import BATCH, CHANNELS, SCALES, SIZE, Loss, Pooled, freia_glow, 
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
-from seisflow.flows import GlowOptions, conditional_glow
-from seisflow.flows.recompute import Memory
+from seisflow.learning.flows import GlowOptions, conditional_glow
+from seisflow.learning.flows.recompute import Memory
 
 NAMES = (
     "FrEIA",

@@ -27,9 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from seisflow.dynamics.julia import JuliaEngine
-from seisflow.dynamics.julia_find import find_julia, julia_variables
-from seisflow.dynamics.julia_launch import find_launch
+from seisflow.dynamics.julia.engine import JuliaEngine
+from seisflow.dynamics.julia.find import find_julia, julia_variables
+from seisflow.dynamics.julia.launch import find_launch
 
 MEGABYTE = 1 << 20
 

@@ -17,18 +17,18 @@ import time
 import numpy as np
 
 from seisflow.analysis.base import Analysis
-from seisflow.analysis.denkf import DEnKF
-from seisflow.analysis.enkf import EnKF
-from seisflow.analysis.ensemble_transform import EnsembleTransform
-from seisflow.analysis.esmda import ESMDA
-from seisflow.analysis.etkf import ETKF
-from seisflow.analysis.hybrid import HybridEnKF
-from seisflow.analysis.implicit_equal_weights import ImplicitEqualWeights
-from seisflow.analysis.letkf import LETKF
+from seisflow.analysis.kalman.denkf import DEnKF
+from seisflow.analysis.kalman.enkf import EnKF
+from seisflow.analysis.kalman.esmda import ESMDA
+from seisflow.analysis.kalman.etkf import ETKF
+from seisflow.analysis.kalman.hybrid import HybridEnKF
+from seisflow.analysis.kalman.letkf import LETKF
 from seisflow.analysis.localization import LocalDomains
-from seisflow.analysis.particle_filter import ParticleFilter
+from seisflow.analysis.particle.ensemble_transform import EnsembleTransform
+from seisflow.analysis.particle.implicit_equal_weights import ImplicitEqualWeights
+from seisflow.analysis.particle.particle_filter import ParticleFilter
 from seisflow.analysis.static_covariance import StaticCovariance
-from seisflow.analysis.three_d_var import ThreeDVar
+from seisflow.analysis.variational.three_d_var import ThreeDVar
 from seisflow.covariance import DiagonalCovariance
 from seisflow.ensemble import Ensemble
 

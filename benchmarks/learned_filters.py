@@ -19,13 +19,13 @@ import torch
 
 from seisflow.analysis.adjustments import Inflation, Rotation
 from seisflow.analysis.base import Analysis
-from seisflow.analysis.enkf import EnKF
-from seisflow.analysis.etkf import ETKF
-from seisflow.analysis.particle_filter import ParticleFilter
-from seisflow.analysis.vector_flow import LearnedFlow, VectorFlow
-from seisflow.flows.glow import GlowOptions
-from seisflow.flows.train import TrainingOptions
-from seisflow.settings import lorenz63_sakov2012, lorenz96_sakov2008
+from seisflow.analysis.kalman.enkf import EnKF
+from seisflow.analysis.kalman.etkf import ETKF
+from seisflow.analysis.learned.vector_flow import LearnedFlow, VectorFlow
+from seisflow.analysis.particle.particle_filter import ParticleFilter
+from seisflow.learning.flows.glow import GlowOptions
+from seisflow.learning.training.train import TrainingOptions
+from seisflow.testbeds import lorenz63_sakov2012, lorenz96_sakov2008
 
 SETTINGS = {"Lorenz-63": lorenz63_sakov2012, "Lorenz-96": lorenz96_sakov2008}
 

@@ -1,4 +1,4 @@
-r"""A case of :class:`seisflow.dynamics.two_phase.TwoPhaseFlow` as an OPM Flow deck, constant for constant.
+r"""A case of :class:`seisflow.dynamics.two_phase.model.TwoPhaseFlow` as an OPM Flow deck, constant for constant.
 
 OPM's gas–water system (CO2 is its dead gas, brine its water) solves the same equations:
 
@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seisflow.dynamics.two_phase import TabulatedCapillarity, TabulatedCurves, TwoPhaseFlow
+from seisflow.dynamics.two_phase.model import TabulatedCapillarity, TabulatedCurves, TwoPhaseFlow
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.units import BAR, DAY, MILLIDARCY

@@ -4,9 +4,10 @@ r"""What a memory budget for background wavefields costs: forward steps repeated
 
 The models and surveys are those of ``seismic_speed.py``, with one shot. A share is the budget in units of one stored
 background. "Repeated" is the number of forward steps that an image takes per step of the shot; a stored background needs
-none, one that is run once for every image 1. Beside it stands what binomial checkpointing of single steps needs within the
-same memory (one state for the records' field, the others checkpoints, that of the start among them), which is how
-``pyrevolve`` works. If it is installed, its schedules are counted and compared with :mod:`seisflow.observation.revolve`.
+none, one that is run once for every image 1. Beside it stands what binomial checkpointing of single steps needs within
+the same memory (one state for the records' field, the others checkpoints, that of the start among them), which is how
+``pyrevolve`` works. If it is installed, its schedules are counted and compared with
+:mod:`seisflow.observation.waves.revolve`.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ import numpy as np
 from seismic_speed import CASES, problem
 
 from seisflow.observation import Encoding, Imaging, Migration, Propagator
-from seisflow.observation.imaging import smooth
-from seisflow.observation.revolve import advances
+from seisflow.observation.waves.imaging import smooth
+from seisflow.observation.waves.revolve import advances
 
 
 def against_pyrevolve() -> None:

@@ -26,11 +26,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from seisflow.data import load_section
 from seisflow.ensemble import Ensemble
+from seisflow.geology.section import load_section
 from seisflow.grid import Grid, average
 from seisflow.observation import Imaging, Seismic, Survey
-from seisflow.observation.kernel import operators_built
+from seisflow.observation.waves.kernel import operators_built
 
 SHOTS = 8
 CASES = {"B": ((128, 64), 12.5, 1.0, 15.0), "C": ((256, 128), 12.5, 1.8, 15.0), "D": ((512, 256), 6.25, 1.8, 15.0)}

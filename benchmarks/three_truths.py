@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from seisflow.config import load_study
-from seisflow.display import Display
-from seisflow.plotting import LABELS
+from seisflow.cli.display import Display
+from seisflow.report.sections import LABELS
 from seisflow.runner import run_study
+from seisflow.study import load_study
 
 COLUMNS = [
     ("rmse", "RMSE", "{:.4f}"),

@@ -19,25 +19,25 @@ from scipy.spatial.distance import cdist
 from scipy.stats import norm
 
 from seisflow.analysis.base import Analysis
-from seisflow.analysis.denkf import DEnKF
-from seisflow.analysis.enkf import EnKF
-from seisflow.analysis.ensemble_transform import EnsembleTransform
-from seisflow.analysis.esmda import ESMDA
-from seisflow.analysis.etkf import ETKF
-from seisflow.analysis.hybrid import HybridEnKF
-from seisflow.analysis.implicit_equal_weights import ImplicitEqualWeights
-from seisflow.analysis.linearization import DifferentiableObservation
-from seisflow.analysis.localized_prior import LocalizedPrior
-from seisflow.analysis.particle_filter import ParticleFilter
-from seisflow.analysis.particle_flow import ParticleFlow
-from seisflow.analysis.proposal_particle import ProposalParticleFilter
+from seisflow.analysis.kalman.denkf import DEnKF
+from seisflow.analysis.kalman.enkf import EnKF
+from seisflow.analysis.kalman.esmda import ESMDA
+from seisflow.analysis.kalman.etkf import ETKF
+from seisflow.analysis.kalman.hybrid import HybridEnKF
+from seisflow.analysis.learned.vector_flow import LearnedFlow, VectorFlow
+from seisflow.analysis.particle.ensemble_transform import EnsembleTransform
+from seisflow.analysis.particle.implicit_equal_weights import ImplicitEqualWeights
+from seisflow.analysis.particle.localized_prior import LocalizedPrior
+from seisflow.analysis.particle.particle_filter import ParticleFilter
+from seisflow.analysis.particle.particle_flow import ParticleFlow
+from seisflow.analysis.particle.proposal_particle import ProposalParticleFilter
 from seisflow.analysis.static_covariance import StaticCovariance
-from seisflow.analysis.three_d_var import ThreeDVar
-from seisflow.analysis.vector_flow import LearnedFlow, VectorFlow
+from seisflow.analysis.variational.linearization import DifferentiableObservation
+from seisflow.analysis.variational.three_d_var import ThreeDVar
 from seisflow.covariance import DiagonalCovariance
 from seisflow.ensemble import Ensemble
-from seisflow.prior.gaussian_mixture import GaussianMixture
 from seisflow.seeds import generator
+from seisflow.testbeds.gaussian_mixture import GaussianMixture
 
 CENTRES = np.array([[3.0, 3.0], [0.8, 0.8]])
 PRIOR = GaussianMixture(np.array([0.5, 0.5]), CENTRES, np.tile(0.01 * np.eye(2), (2, 1, 1)))

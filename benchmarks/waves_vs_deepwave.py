@@ -25,10 +25,10 @@ import deepwave
 import numpy as np
 import torch
 
-from seisflow.data import load_section
+from seisflow.geology.section import load_section
 from seisflow.grid import Grid, average
 from seisflow.observation import Encoding, Imaging, Migration, Propagator, Survey
-from seisflow.observation.imaging import smooth
+from seisflow.observation.waves.imaging import smooth
 
 INTERVAL, FREQUENCY, LAYER, PML = 4e-3, 15.0, 10, 10
 CASES = {

@@ -35,18 +35,18 @@ import numpy as np
 from compare_settings import CANDIDATES, METHODS, WIDE, chosen, spelled
 
 from seisflow import diagnostics
-from seisflow.build import Parts, build
-from seisflow.build_analysis import build_analysis
-from seisflow.config import Study, load_study
-from seisflow.cycle import Step, assimilate
-from seisflow.draft import Draft
+from seisflow.assimilation.loop import Step, assimilate
+from seisflow.assimilation.scenario import simulate_truth
 from seisflow.ensemble import Ensemble
 from seisflow.observation.joint import Joint
-from seisflow.recorder import Recorder, Stage
-from seisflow.scoring import DRY, score, versions
+from seisflow.runs.scoring import DRY, score, versions
 from seisflow.seeds import generator
-from seisflow.store import Store
-from seisflow.twin import simulate_truth
+from seisflow.storage.draft import Draft
+from seisflow.storage.recorder import Recorder, Stage
+from seisflow.storage.store import Store
+from seisflow.study import Study, load_study
+from seisflow.study.build import Parts, build
+from seisflow.study.build_analysis import build_analysis
 
 ROOT = Path(__file__).resolve().parents[1]
 FIELDS = {"seismic": ("image",), "wells": ("well_saturation", "well_pressure")}

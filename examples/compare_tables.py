@@ -24,7 +24,7 @@ from compare_settings import METHODS
 from matplotlib.figure import Figure
 
 from seisflow import diagnostics
-from seisflow.plotting import COLOURS, LABELS, save
+from seisflow.report.sections import COLOURS, LABELS, save
 
 NAMES = LABELS | {"flow": "flow, joint", "flow_reference": "flow, reference"}
 TINTS = COLOURS | {"flow_reference": "lightskyblue"}

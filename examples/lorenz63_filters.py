@@ -2,18 +2,18 @@
 
     python examples/lorenz63_filters.py
 
-The setting is that of Sakov, Oliver & Bertino 2012 (`seisflow/settings/lorenz63_sakov2012.py`, with all scores); here one
+The setting is that of Sakov, Oliver & Bertino 2012 (`seisflow/testbeds/lorenz63_sakov2012.py`, with all scores); here one
 seed and 400 data in place of three and 1000.
 """
 
 import numpy as np
 
 from seisflow.analysis.adjustments import Inflation, Rotation
-from seisflow.analysis.enkf import EnKF
-from seisflow.analysis.etkf import ETKF
-from seisflow.analysis.open_loop import OpenLoop
+from seisflow.analysis.baselines.open_loop import OpenLoop
+from seisflow.analysis.kalman.enkf import EnKF
+from seisflow.analysis.kalman.etkf import ETKF
 from seisflow.diagnostics import rank_histogram, rank_test
-from seisflow.settings.lorenz63_sakov2012 import experiment
+from seisflow.testbeds.lorenz63_sakov2012 import experiment
 
 twin_experiment = experiment(cycles=400)
 twin = twin_experiment.simulate(seed=1)

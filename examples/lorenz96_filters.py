@@ -2,14 +2,14 @@
 
     python examples/lorenz96_filters.py
 
-The setting is that of Sakov & Oke 2008 (`seisflow/settings/lorenz96_sakov2008.py`, with all scores); here one seed.
+The setting is that of Sakov & Oke 2008 (`seisflow/testbeds/lorenz96_sakov2008.py`, with all scores); here one seed.
 """
 
 from seisflow.analysis.adjustments import Inflation, Rotation
-from seisflow.analysis.enkf import EnKF
-from seisflow.analysis.etkf import ETKF
-from seisflow.analysis.letkf import LETKF
-from seisflow.settings.lorenz96_sakov2008 import experiment, local_domains
+from seisflow.analysis.kalman.enkf import EnKF
+from seisflow.analysis.kalman.etkf import ETKF
+from seisflow.analysis.kalman.letkf import LETKF
+from seisflow.testbeds.lorenz96_sakov2008 import experiment, local_domains
 
 twin_experiment = experiment(cycles=1000)
 twin = twin_experiment.simulate(seed=1)

@@ -31,15 +31,15 @@ __version__ = "0.1.0"
 _HOME = {
     "Ensemble": "ensemble",
     "Grid": "grid",
-    "Memory": "store",
-    "Posterior": "posterior",
-    "Scenario": "twin",
-    "Step": "cycle",
-    "Store": "store",
-    "Study": "config",
-    "assimilate": "cycle",
-    "load_study": "config",
-    "simulate_truth": "twin",
+    "Memory": "storage.recorder",
+    "Posterior": "analysis.base",
+    "Scenario": "assimilation.scenario",
+    "Step": "assimilation.loop",
+    "Store": "storage.store",
+    "Study": "study",
+    "assimilate": "assimilation.loop",
+    "load_study": "study",
+    "simulate_truth": "assimilation.scenario",
 }
 
 

@@ -6,7 +6,15 @@ engine (Julia, training) raises its own class. All of them are a :class:`Seisflo
 
 from __future__ import annotations
 
-__all__ = ["InputError", "JuliaError", "JuliaNotFoundError", "SeisflowError", "SimulationError", "TrainingError"]
+__all__ = [
+    "InputError",
+    "JuliaError",
+    "JuliaNotFoundError",
+    "SeisflowError",
+    "SimulationError",
+    "StorageError",
+    "TrainingError",
+]
 
 
 class SeisflowError(Exception):
@@ -38,6 +46,10 @@ class InputError(SeisflowError, ValueError):
 
 class SimulationError(SeisflowError, RuntimeError):
     """Too many members failed in a simulator; the message lists their reasons."""
+
+
+class StorageError(SeisflowError):
+    """A part of a run could not be written: the message names it and the remedy."""
 
 
 class TrainingError(SeisflowError, RuntimeError):

@@ -1,6 +1,7 @@
 r"""The main job: run a study into a folder.
 
-    truth and data in silico, or data from files → for every method: the loop of :mod:`seisflow.cycle` → scores → report
+    truth and data in silico, or data from files → for every method: the loop of :mod:`seisflow.assimilation.loop` →
+    scores → report
 
 Every stage is committed to the folder as soon as it is finished, members of a stage under way as soon as their block
 is; a run of the same study on the same folder goes on from there, and ends with the same arrays. A different study in
@@ -18,21 +19,21 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from seisflow import plotting
-from seisflow.build import build
-from seisflow.build_analysis import build_analysis
-from seisflow.campaign import gather, planned_files
-from seisflow.cluster import cluster
-from seisflow.config import Study
-from seisflow.cycle import Step, assimilate
-from seisflow.display import Display
-from seisflow.executors import Crew, Here, Spread
+from seisflow.assimilation.cluster import cluster
+from seisflow.assimilation.executors import Crew, Here, Spread
+from seisflow.assimilation.loop import Step, assimilate
+from seisflow.assimilation.scenario import Scenario
+from seisflow.cli.display import Display
 from seisflow.report import write_report
-from seisflow.run_folder import locked, open_run
-from seisflow.scoring import summarise
-from seisflow.store import Store
-from seisflow.trouble import explained
-from seisflow.twin import Scenario
+from seisflow.report.sections import LABELS
+from seisflow.runs.folder import locked, open_run
+from seisflow.runs.scoring import summarise
+from seisflow.runs.survey_data import gather, planned_files
+from seisflow.storage.errors import explained
+from seisflow.storage.store import Store
+from seisflow.study import Study
+from seisflow.study.build import build
+from seisflow.study.build_analysis import build_analysis
 
 __all__ = ["run_study"]
 
@@ -70,7 +71,7 @@ def run_study(
     until_survey
         Stop behind this survey (from 1); a later call goes on.
     data
-        Survey (from 1) → files that hold its data, beside those that the study names (:mod:`seisflow.campaign`).
+        Survey (from 1) → files that hold its data, beside those that the study names (:mod:`seisflow.runs.survey_data`).
 
     Returns
     -------
@@ -103,7 +104,7 @@ def run_study(
         noise_seconds = _prepare_noise(scenario, store, study.methods, len(observed), show)
         runs: dict[str, list[Step]] = {}
         for method in study.methods:
-            show.section(plotting.LABELS[method])
+            show.section(LABELS[method])
             analysis = build_analysis(study, method, parts)
             runs[method] = assimilate(scenario, observed, analysis, store, show, crew)
         show.section("")

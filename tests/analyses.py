@@ -14,40 +14,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.analysis.adjustments import Rotation
-from seisflow.analysis.base import Analysis, Progress
-from seisflow.analysis.climatology import Climatology, OptimalInterpolation
-from seisflow.analysis.denkf import DEnKF
-from seisflow.analysis.enkf import EnKF
-from seisflow.analysis.ensemble_transform import EnsembleTransform
-from seisflow.analysis.esmda import ESMDA
-from seisflow.analysis.etkf import ETKF
-from seisflow.analysis.four_d_var import FourDVar
-from seisflow.analysis.hybrid import HybridEnKF
-from seisflow.analysis.ienks import IEnKS
-from seisflow.analysis.implicit_equal_weights import ImplicitEqualWeights
+from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.baselines.climatology import Climatology, OptimalInterpolation
+from seisflow.analysis.baselines.nudging import Nudging
+from seisflow.analysis.baselines.open_loop import OpenLoop
 from seisflow.analysis.inflated_noise import InflatedNoise
-from seisflow.analysis.letkf import LETKF
-from seisflow.analysis.linearization import DifferentiableObservation
+from seisflow.analysis.kalman.denkf import DEnKF
+from seisflow.analysis.kalman.enkf import EnKF
+from seisflow.analysis.kalman.esmda import ESMDA
+from seisflow.analysis.kalman.etkf import ETKF
+from seisflow.analysis.kalman.hybrid import HybridEnKF
+from seisflow.analysis.kalman.letkf import LETKF
+from seisflow.analysis.kalman.localized_enkf import LocalizedEnKF
+from seisflow.analysis.learned.vector_flow import LearnedFlow, VectorFlow
 from seisflow.analysis.localization import GridTaper, LocalDomains
-from seisflow.analysis.localized_enkf import LocalizedEnKF
-from seisflow.analysis.localized_prior import LocalizedPrior
-from seisflow.analysis.nudging import Nudging
-from seisflow.analysis.open_loop import OpenLoop
-from seisflow.analysis.particle_filter import ParticleFilter
-from seisflow.analysis.particle_flow import ParticleFlow
-from seisflow.analysis.proposal_particle import Proposal, ProposalParticleFilter
+from seisflow.analysis.particle.ensemble_transform import EnsembleTransform
+from seisflow.analysis.particle.implicit_equal_weights import ImplicitEqualWeights
+from seisflow.analysis.particle.localized_prior import LocalizedPrior
+from seisflow.analysis.particle.particle_filter import ParticleFilter
+from seisflow.analysis.particle.particle_flow import ParticleFlow
+from seisflow.analysis.particle.proposal_particle import Proposal, ProposalParticleFilter
 from seisflow.analysis.static_covariance import StaticCovariance
-from seisflow.analysis.three_d_var import ThreeDVar
-from seisflow.analysis.vector_flow import LearnedFlow, VectorFlow
-from seisflow.analysis.window import Window
+from seisflow.analysis.variational.four_d_var import FourDVar
+from seisflow.analysis.variational.ienks import IEnKS
+from seisflow.analysis.variational.linearization import DifferentiableObservation
+from seisflow.analysis.variational.three_d_var import ThreeDVar
+from seisflow.analysis.variational.window import Window
 from seisflow.covariance import Covariance, DiagonalCovariance
-from seisflow.dynamics.linear import LinearModel
 from seisflow.ensemble import Ensemble
-from seisflow.flows.glow import GlowOptions
-from seisflow.flows.train import TrainingOptions
+from seisflow.learning.flows.glow import GlowOptions
+from seisflow.learning.training.train import TrainingOptions
 from seisflow.observation.vector import VectorObservation
-from seisflow.posterior import Posterior
-from seisflow.prior.gaussian_mixture import GaussianMixture
+from seisflow.testbeds.gaussian_mixture import GaussianMixture
+from seisflow.testbeds.linear import LinearModel
 from tests.oracles import kalman
 
 __all__ = ["ENTRIES", "Entry", "LinearProblem"]
@@ -335,7 +334,7 @@ ENTRIES: list[Entry] = [
         keeps_members=False,
         calibrated=False,
         slow=True,
-        why="300 flows for the ranks would take minutes; tests/analysis/test_particle_flow.py has the quick ones",
+        why="300 flows for the ranks would take minutes; tests/analysis/particle/test_particle_flow.py has the quick ones",
     ),
 ]
 

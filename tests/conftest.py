@@ -22,9 +22,18 @@ def rng() -> np.random.Generator:
 @pytest.fixture(scope="session")
 def finished_tiny(tmp_path_factory):
     """Folder and summary of one finished run of the tiny study; shared by all tests, so nobody writes into it."""
-    from seisflow.config import Study
     from seisflow.runner import run_study
+    from seisflow.study import Study
     from tests.tiny import TINY
 
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     return folder, run_study(Study.from_dict(TINY), folder, workers=2)
+
+
+@pytest.fixture(scope="session")
+def engine():
+    """One Julia worker for all tests of the two-phase flow."""
+    from seisflow.dynamics.julia.engine import JuliaEngine
+
+    with JuliaEngine(threads=1) as running:
+        yield running

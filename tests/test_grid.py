@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from seisflow.data import load_section
 from seisflow.errors import InputError
+from seisflow.geology.section import load_section
 from seisflow.grid import Grid, average, interpolate
 
 

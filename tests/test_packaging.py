@@ -90,7 +90,7 @@ def test_that_the_wheel_carries_the_real_data(wheel: Path) -> None:
 def test_that_julia_runs_from_the_wheel_in_another_folder(site: Path, tmp_path: Path) -> None:
     code = """if True:
         import numpy as np, seisflow
-        from seisflow.dynamics.julia import JuliaEngine, julia_project
+        from seisflow.dynamics.julia.engine import JuliaEngine, julia_project
         from seisflow.errors import JuliaError
         print(seisflow.__file__, julia_project())
         with JuliaEngine(threads=1) as engine:

@@ -16,11 +16,11 @@ import numpy as np
 import psutil
 import pytest
 
-from seisflow.config import Study
 from seisflow.errors import InputError
-from seisflow.run_folder import locked, open_run
 from seisflow.runner import run_study
-from seisflow.store import Store
+from seisflow.runs.folder import locked, open_run
+from seisflow.storage.store import Store
+from seisflow.study import Study
 from tests.test_run import arrays
 from tests.tiny import TINY
 
@@ -169,7 +169,7 @@ def test_that_a_second_run_in_the_same_folder_is_refused_by_the_number_of_the_fi
     holder = """
 import sys, time
 from pathlib import Path
-from seisflow.run_folder import locked, open_run
+from seisflow.runs.folder import locked, open_run
 with locked(Path(sys.argv[1])):
     print("here", flush=True)
     time.sleep(60)

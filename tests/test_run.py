@@ -9,10 +9,10 @@ import zarr
 from typer.testing import CliRunner
 
 from seisflow.cli import app
-from seisflow.config import Study
 from seisflow.errors import InputError
 from seisflow.runner import run_study
-from seisflow.store import Store
+from seisflow.storage.store import Store
+from seisflow.study import Study
 from tests.tiny import TINY
 
 

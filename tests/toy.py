@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from seisflow.assimilation.scenario import Scenario
 from seisflow.covariance import DiagonalCovariance
 from seisflow.dynamics.base import Dynamics
 from seisflow.ensemble import Ensemble
 from seisflow.observation.base import Observation
-from seisflow.twin import Scenario
 
 SHAPE = (6, 5)
 

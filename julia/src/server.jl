@@ -1,7 +1,7 @@
 # The worker's side of the wire: decode named values, call one function, encode what it returns.
 #
 # Started as its own process by whoever wants Julia, by the program `julia` or by a Python that holds juliacall; the other
-# side is seisflow/dynamics/julia_session.py. Standard library only. A request is one line and COUNT lines of values,
+# side is seisflow/dynamics/julia/session.py. Standard library only. A request is one line and COUNT lines of values,
 #     call FUNCTION COUNT FOLDER...
 #     ensemble FUNCTION COUNT FOLDER...
 # A call is answered by `result COUNT` and COUNT lines of values, an ensemble member by member as they come,

@@ -6,7 +6,8 @@ Every method (no update, Kalman, learned flow, ...) is one file and one frozen c
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,12 +15,30 @@ import numpy as np
 
 from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
-from seisflow.posterior import Posterior
 
-__all__ = ["Analysis", "Progress"]
+__all__ = ["Analysis", "Posterior", "Progress"]
 
 Progress = Callable[[str, int, int], None]
 """Called as ``progress(what, done, total)`` while a long analysis works."""
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """Samples of p(x_k | y_{1:k}), and what the method can say about itself.
+
+    Parameters
+    ----------
+    ensemble
+        The analysed members, as many as the forecast had.
+    statistics
+        Numbers and curves of the method by name (``"innovation_chi2"``, ``"loss_validation"``, ...): JSON-ready.
+    weights
+        Named arrays the method wants kept with the run (network weights), or empty.
+    """
+
+    ensemble: Ensemble
+    statistics: Mapping[str, object] = field(default_factory=dict)
+    weights: Mapping[str, object] = field(default_factory=dict)
 
 
 class Analysis(ABC):

@@ -1,7 +1,7 @@
 r"""A vector analysis on the leading components of state and data, for methods that cannot carry a whole field.
 
-The state is carried to its latent u (:mod:`seisflow.flows.transform`), standardised cell by cell; with its anomalies
-U' = V Σ Eᵀ (M × n) over the members and r of the components,
+The state is carried to its latent u (:mod:`seisflow.analysis.learned.transform`), standardised cell by cell; with its
+anomalies U' = V Σ Eᵀ (M × n) over the members and r of the components,
 
     state   a_i = √(M − 1) V_i ,  r numbers of variance one,       u = ū + Σ_r Eᵀ_r a / √(M − 1) ,
     data    S = Y' R⁻¹ Y'ᵀ = Q Λ Qᵀ ,    z = Λ^(−½) Qᵀ Y' R⁻¹ (y − ȳ) ,   s numbers with the noise N(0, I) .
@@ -21,13 +21,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from seisflow.analysis.base import Analysis, Progress
+from seisflow.analysis.base import Analysis, Posterior, Progress
 from seisflow.analysis.ensemble_space import DataSpace
+from seisflow.analysis.learned.transform import StateTransform
 from seisflow.covariance import Covariance, DiagonalCovariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
-from seisflow.flows.transform import StateTransform
-from seisflow.posterior import Posterior
 
 __all__ = ["OnComponents"]
 

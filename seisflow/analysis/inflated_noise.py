@@ -18,11 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from seisflow.analysis.base import Analysis, Progress
+from seisflow.analysis.base import Analysis, Posterior, Progress
 from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
-from seisflow.posterior import Posterior
 
 __all__ = ["InflatedNoise"]
 

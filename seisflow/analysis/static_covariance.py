@@ -82,7 +82,8 @@ class StaticCovariance:
 
 
 Background = StaticCovariance | Callable[[Ensemble], StaticCovariance]
-"""A static covariance, or what gives the one of a forecast's time (:class:`~seisflow.climatology.StudyClimatology`)."""
+"""A static covariance, or what gives the one of a forecast's time
+(:class:`~seisflow.assimilation.climatology.StudyClimatology`)."""
 
 
 def background_at(background: Background, forecast: Ensemble) -> StaticCovariance:

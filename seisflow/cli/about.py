@@ -12,7 +12,7 @@ __all__ = ["doctor", "keys", "version"]
 
 def doctor() -> None:
     """Check this machine: Python, torch, compiler, Devito, Julia; one line and one remedy each."""
-    from seisflow.doctor import checks, render
+    from seisflow.cli.doctor import checks, render
 
     found = checks()
     say(render(found))
@@ -22,7 +22,7 @@ def doctor() -> None:
 
 def keys() -> None:
     """List every key of a study file, with its default, allowed values and meaning."""
-    from seisflow.study_keys import study_keys
+    from seisflow.study.keys_page import study_keys
 
     typer.echo(study_keys(), nl=False)
 

@@ -27,11 +27,11 @@ def assimilate(
     log: Annotated[Path | None, typer.Option(help="File to add plain lines to as well.", show_default=False)] = None,
 ) -> None:
     """Go on with a run by one survey whose data come from files; they are compared with the survey first."""
+    from seisflow.cli.display import Display
     from seisflow.cli.summary import say_where
-    from seisflow.config import load_study
-    from seisflow.display import Display
     from seisflow.errors import InputError
     from seisflow.runner import run_study
+    from seisflow.study import load_study
 
     with failing_clearly():
         if not (run / "study.toml").is_file():

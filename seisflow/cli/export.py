@@ -20,7 +20,7 @@ def export(
     ] = None,
 ) -> None:
     """Write a run, or one stage of it, as a NetCDF 4 file."""
-    from seisflow.export import export_netcdf
+    from seisflow.runs.netcdf import export_netcdf
 
     with failing_clearly():
         names = export_netcdf(run, out, stage)

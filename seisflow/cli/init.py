@@ -22,7 +22,7 @@ def init(
     ] = None,
 ) -> None:
     """Write a study file with every key, its default, its meaning and its range."""
-    from seisflow.config import Study
+    from seisflow.study import Study
 
     with failing_clearly():
         if file.exists():

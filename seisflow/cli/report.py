@@ -21,7 +21,7 @@ def report(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only errors and where to look.")] = False,
 ) -> None:
     """Write one self-contained page of a run, PNG figures, and a moving picture of the plume."""
-    from seisflow.display import Display
+    from seisflow.cli.display import Display
     from seisflow.report import write_report
 
     with failing_clearly(), Display(errors, quiet) as display:

@@ -10,13 +10,13 @@ import typer
 from seisflow.cli.console import errors, failing_clearly
 
 if TYPE_CHECKING:
-    from seisflow.config import Study
+    from seisflow.study import Study
 
 __all__ = ["run"]
 
 
 def _load(file: Path, seed: int | None, members: int | None) -> Study:
-    from seisflow.config import load_study
+    from seisflow.study import load_study
 
     loaded = load_study(file)
     changes: dict[str, Any] = {}
@@ -53,8 +53,8 @@ def run(
     log: Annotated[Path | None, typer.Option(help="File to add plain lines to as well.", show_default=False)] = None,
 ) -> None:
     """Run a study; on a folder of an unfinished run of the same study, go on where it stopped."""
+    from seisflow.cli.display import Display
     from seisflow.cli.summary import say_where
-    from seisflow.display import Display
     from seisflow.runner import run_study
 
     with failing_clearly():

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from seisflow.cli.console import console, say
-from seisflow.plotting import LABELS
+from seisflow.report.sections import LABELS
 
 __all__ = ["print_summary", "say_where"]
 

@@ -22,8 +22,8 @@ def validate(
     ] = False,
 ) -> None:
     """Check a study file; say how many cells, members, shots and bytes, and about how long it takes."""
-    from seisflow.check import check_study
-    from seisflow.config import load_study
+    from seisflow.runs.estimate import check_study
+    from seisflow.study import load_study
 
     with failing_clearly():
         facts = check_study(load_study(study), workers, measure)

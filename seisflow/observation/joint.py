@@ -11,7 +11,7 @@ from seisflow.covariance import BlockCovariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.observation.base import Observation
-from seisflow.observation.seismic import Seismic
+from seisflow.observation.seismic.seismic import Seismic
 
 __all__ = ["Joint"]
 

@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from seisflow.data import Section
 from seisflow.errors import InputError
+from seisflow.geology.section import Section
 from seisflow.grid import Grid, average
 from seisflow.prior.gaussian_field import gaussian_field
 from seisflow.units import MILLIDARCY

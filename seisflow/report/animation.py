@@ -17,9 +17,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from seisflow import plotting
 from seisflow.errors import InputError
-from seisflow.report.reading import RunFolder
+from seisflow.report import sections
+from seisflow.runs.reading import RunFolder
 
 __all__ = ["animate"]
 
@@ -36,27 +36,27 @@ def _frames(run: RunFolder, method: str) -> list[Image.Image]:
         for t, s in zip(truths, steps, strict=True)
         if s
     ]
-    window = plotting.plume_window(grid, [f for t, s in fields for f in (t, s) if f is not None])
+    window = sections.plume_window(grid, [f for t, s in fields for f in (t, s) if f is not None])
     widest = max(float(s.std(axis=0, ddof=1).max()) for _, s in fields) or 1.0
     highest = 1 - run.study.fluids.brine_residual
-    tall = 0.5 + 5.9 * plotting.EXAGGERATION * (window[1] - window[0]) / (grid.extent[0][1] - grid.extent[0][0])
-    value = {"cmap": plotting.VALUE, "vmin": 0.0, "vmax": highest}
+    tall = 0.5 + 5.9 * sections.EXAGGERATION * (window[1] - window[0]) / (grid.extent[0][1] - grid.extent[0][0])
+    value = {"cmap": sections.VALUE, "vmin": 0.0, "vmax": highest}
     for k, (truth, samples) in enumerate(fields):
         figure = Figure(figsize=(7.2, 0.3 + tall * (2 + (truth is not None))))
         FigureCanvasAgg(figure)
-        panels = [(samples.mean(axis=0), f"{plotting.LABELS.get(method, method)}: mean", value)]
+        panels = [(samples.mean(axis=0), f"{sections.LABELS.get(method, method)}: mean", value)]
         panels.append(
             (
                 samples.std(axis=0, ddof=1),
                 "standard deviation",
-                {"cmap": plotting.DEVIATION, "vmin": 0.0, "vmax": widest},
+                {"cmap": sections.DEVIATION, "vmin": 0.0, "vmax": widest},
             )
         )
         if truth is not None:
             panels.insert(0, (truth, "truth", value))
         figure.set_layout_engine("constrained", rect=(0.03, 0, 0.96, 1))
         for axes, (field, name, style) in zip(figure.subplots(len(panels), 1), panels, strict=True):
-            plotting.section(figure, axes, field, grid, name, window, "S [-]", **style)
+            sections.section(figure, axes, field, grid, name, window, "S [-]", **style)
             axes.set_ylabel("depth [m]", fontsize=8)
         axes.set_xlabel("x [m]", fontsize=8)
         figure.suptitle(f"CO2 saturation, survey {k + 1}, day {run.study.surveys.days[k]:g}", fontsize=10)
@@ -69,7 +69,7 @@ def _frames(run: RunFolder, method: str) -> list[Image.Image]:
 def _palette() -> Image.Image:
     """The 256 colours of a GIF: 104 of either colour map, so that no bands appear, and 48 greys."""
     shares = np.linspace(0, 1, 104)
-    maps = [matplotlib.colormaps[name](shares)[:, :3] for name in (plotting.VALUE, plotting.DEVIATION)]
+    maps = [matplotlib.colormaps[name](shares)[:, :3] for name in (sections.VALUE, sections.DEVIATION)]
     greys = np.repeat(np.linspace(0, 1, 48)[:, None], 3, axis=1)
     image = Image.new("P", (1, 1))
     image.putpalette(np.rint(255 * np.concatenate([*maps, greys])).astype(np.uint8).tobytes())

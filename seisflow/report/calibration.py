@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.diagnostics import coverage, rank_histogram, ranks
-from seisflow.report.reading import RunFolder
+from seisflow.runs.reading import RunFolder
 from seisflow.seeds import generator
 
 __all__ = ["calibration", "plume_region"]

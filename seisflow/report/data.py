@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from seisflow.report.blocks import Block
 from seisflow.report.fields import Fields
-from seisflow.report.reading import RunFolder
+from seisflow.runs.reading import RunFolder
 from seisflow.units import BAR
 
 __all__ = ["Data"]

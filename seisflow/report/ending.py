@@ -7,8 +7,8 @@ import html
 from typing import Any
 
 from seisflow.report.methods import label
-from seisflow.report.reading import RunFolder
 from seisflow.report.tables import cost_table, folder_bytes, replaced, table
+from seisflow.runs.reading import RunFolder
 
 __all__ = ["cost", "study"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from seisflow.report.calibration import calibration
 from seisflow.report.charts import Series, bars, lines
 from seisflow.report.methods import colour, label, method_legend
-from seisflow.report.reading import RunFolder
 from seisflow.report.scores import Scores
 from seisflow.report.tables import score_table
+from seisflow.runs.reading import RunFolder
 
 __all__ = ["honesty", "scores"]
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from seisflow.ensemble import Ensemble
 from seisflow.grid import Grid, average
 from seisflow.report.blocks import Block
-from seisflow.report.reading import RunFolder
+from seisflow.runs.reading import RunFolder
 from seisflow.units import BAR
 
 __all__ = ["QUANTITIES", "Fields"]

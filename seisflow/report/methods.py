@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import matplotlib.colors
 
-from seisflow.plotting import COLOURS, LABELS
 from seisflow.report.charts import legend
+from seisflow.report.sections import COLOURS, LABELS
 
 __all__ = ["colour", "label", "method_legend"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import html
 
 from seisflow.report.methods import label
-from seisflow.report.reading import RunFolder
 from seisflow.report.scores import Scores
 from seisflow.report.tables import score_table
+from seisflow.runs.reading import RunFolder
 
 __all__ = ["head", "result"]
 

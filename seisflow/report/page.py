@@ -16,12 +16,12 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from seisflow.plotting import DEVIATION, ERROR, EXAGGERATION, LABELS, VALUE
 from seisflow.report import ending, evaluation, opening, panels
 from seisflow.report.data import Data
 from seisflow.report.fields import QUANTITIES, Fields
-from seisflow.report.reading import RunFolder
 from seisflow.report.scores import scores_of
+from seisflow.report.sections import DEVIATION, ERROR, EXAGGERATION, LABELS, VALUE
+from seisflow.runs.reading import RunFolder
 
 __all__ = ["page"]
 

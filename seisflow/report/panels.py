@@ -7,8 +7,8 @@ import html
 from seisflow.report.data import Data
 from seisflow.report.fields import QUANTITIES, Fields
 from seisflow.report.methods import label
-from seisflow.report.reading import RunFolder
 from seisflow.report.tables import table
+from seisflow.runs.reading import RunFolder
 
 __all__ = ["observations", "plume"]
 

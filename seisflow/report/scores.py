@@ -2,11 +2,11 @@ r"""Scores of what a run folder holds, finished or not: those of the summary, or
 
 from __future__ import annotations
 
-from seisflow.build import build
 from seisflow.errors import InputError
 from seisflow.report.calibration import plume_region
-from seisflow.report.reading import RunFolder
-from seisflow.scoring import score
+from seisflow.runs.reading import RunFolder
+from seisflow.runs.scoring import score
+from seisflow.study.build import build
 
 __all__ = ["scores_of"]
 

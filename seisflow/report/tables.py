@@ -6,8 +6,8 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seisflow.plotting import LABELS
-from seisflow.report.reading import RunFolder
+from seisflow.report.sections import LABELS
+from seisflow.runs.reading import RunFolder
 
 __all__ = ["cost_table", "folder_bytes", "replaced", "score_table", "table"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from seisflow.report.reading import RunFolder
+from seisflow.runs.reading import RunFolder
 
 __all__ = ["write_report"]
 

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
+from seisflow.analysis.baselines.open_loop import OpenLoop
 from seisflow.analysis.components import OnComponents
-from seisflow.analysis.etkf import ETKF
-from seisflow.analysis.kernel_mixture import KernelMixture
-from seisflow.analysis.open_loop import OpenLoop
+from seisflow.analysis.kalman.etkf import ETKF
+from seisflow.analysis.learned.transform import Relative, StateTransform
+from seisflow.analysis.particle.kernel_mixture import KernelMixture
 from seisflow.covariance import DiagonalCovariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
-from seisflow.flows.transform import Relative, StateTransform
 
 NOISE = DiagonalCovariance(np.full(5, 0.25))
 OPERATOR = np.random.default_rng(0).standard_normal((24, 5)) / 5

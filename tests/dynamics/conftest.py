@@ -1,19 +1,12 @@
-"""One Julia worker for all tests of the two-phase flow; machines without Julia."""
+"""Machines without Julia."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from seisflow.dynamics.julia import JuliaEngine, find_julia
-
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[JuliaEngine]:
-    with JuliaEngine(threads=1) as running:
-        yield running
+from seisflow.dynamics.julia.engine import find_julia
 
 
 @pytest.fixture(scope="session")

@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 import torch
 
-from seisflow.analysis.four_d_var import FourDVar
 from seisflow.analysis.static_covariance import StaticCovariance
-from seisflow.analysis.window import Window
+from seisflow.analysis.variational.four_d_var import FourDVar
+from seisflow.analysis.variational.window import Window
 from seisflow.covariance import DiagonalCovariance
-from seisflow.dynamics.lorenz63 import Lorenz63
 from seisflow.dynamics.torch_model import TorchModel
 from seisflow.dynamics.vector_model import rk4_step
 from seisflow.ensemble import Ensemble
-from seisflow.experiment import Experiment
 from seisflow.observation.vector import VectorObservation
+from seisflow.testbeds.experiment import Experiment
+from seisflow.testbeds.lorenz63 import Lorenz63
 
 
 def torch_lorenz63():

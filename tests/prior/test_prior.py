@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from seisflow.data import Section, load_section
 from seisflow.errors import InputError
+from seisflow.geology.section import Section, load_section
 from seisflow.grid import Grid
 from seisflow.prior import PermeabilityPrior, gaussian_field, permeability_from_velocity
 from seisflow.seeds import generator

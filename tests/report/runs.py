@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from seisflow.build import initial_pressure
-from seisflow.config import Study
 from seisflow.ensemble import Ensemble
-from seisflow.store import Stage, Store
+from seisflow.storage.store import Stage, Store
+from seisflow.study import Study
+from seisflow.study.build import initial_pressure
 
 STUDY = Study.from_dict(
     {

@@ -10,7 +10,7 @@ import pytest
 from seisflow.report import RunFolder, write_report
 from seisflow.report.blocks import Block
 from seisflow.report.page import page
-from seisflow.store import Stage, Store
+from seisflow.storage.store import Stage, Store
 from tests.chromium import Page, executable
 from tests.report.runs import STUDY, made_run
 

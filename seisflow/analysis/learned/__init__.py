@@ -1,0 +1,1 @@
+"""Analyses that train a network on the forecast's own pairs."""

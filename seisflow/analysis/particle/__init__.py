@@ -1,0 +1,1 @@
+"""Weights, transports and flows of particles: no Gaussian is assumed."""

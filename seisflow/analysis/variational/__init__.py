@@ -1,0 +1,1 @@
+"""Minimisers of a cost function, one for a window of data."""

@@ -1,0 +1,1 @@
+"""The loop over the surveys, and who computes the members."""

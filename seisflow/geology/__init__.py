@@ -1,0 +1,1 @@
+"""What is known of the ground before any data: sections of velocity and density, from files."""

@@ -1,0 +1,1 @@
+"""Networks, flows, training: knows no physics and no ensemble."""

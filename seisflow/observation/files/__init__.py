@@ -1,0 +1,1 @@
+"""Data of a survey from files: SEG-Y, NetCDF, zarr."""

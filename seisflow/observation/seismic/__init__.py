@@ -1,0 +1,1 @@
+"""Seismic images of a CO2 saturation: rock physics, waves, image, noise."""

@@ -1,0 +1,1 @@
+"""Acoustic waves: surveys, the time step, its adjoint, images. Knows grids, and nothing of CO2."""

@@ -1,0 +1,148 @@
+r"""A run's folder: whose it is, who works in it, with which versions.
+
+study.toml     the study; another one in the same folder is refused, with every key that differs
+run.json       seed, members, and the versions of every session that worked at the run
+run.lock       held, by the kernel, as long as a run works in the folder; a killed run holds nothing
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from seisflow.errors import InputError
+from seisflow.geology.section import load_section
+from seisflow.runs.scoring import versions
+from seisflow.storage.axes import study_layout
+from seisflow.storage.errors import explained
+from seisflow.storage.store import Store
+from seisflow.study import Study, load_study
+
+__all__ = ["locked", "open_run"]
+
+
+def open_run(study: Study, folder: Path, repair: bool = False) -> Store:
+    """The store of a run folder, new or of the same study.
+
+    Parameters
+    ----------
+    study
+        What is to be run.
+    folder
+        The run folder; may be missing.
+    repair
+        Compute damaged stages again instead of raising.
+
+    Raises
+    ------
+    InputError
+        When it holds another study (the message lists the keys that differ) or the section has changed, or it cannot be
+        written to.
+    """
+    existing = folder / "study.toml"
+    if existing.exists():
+        differences = _differences(_values(load_study(existing)), _values(study))
+        if differences:
+            listed = "; ".join(differences[:5]) + (f"; and {len(differences) - 5} more" if len(differences) > 5 else "")
+            raise InputError("out", str(folder), f"it holds a run of another study ({listed}); choose another")
+    layout = study_layout(study.grid.build(), study.wells.x_m)
+    store = Store(folder, layout, repair=repair)
+    store.describe(
+        {
+            "study": study.name,
+            "seed": study.seed,
+            "members": study.ensemble.members,
+            "methods": list(study.methods),
+            "survey_times_s": list(study.survey_times),
+        }
+    )
+    if not existing.exists():
+        store.write_text("study.toml", study.to_toml())
+    _sign(store, study)
+    return store
+
+
+def _section_checksum(study: Study) -> int:
+    """Of the section's numbers: its file may be moved, but not changed."""
+    section = load_section(study.geology.section)
+    return zlib.crc32(section.density.tobytes(), zlib.crc32(section.velocity.tobytes()))
+
+
+def _sign(store: Store, study: Study) -> None:
+    """Put the section's checksum and this session's versions down, where they are new."""
+    path = store.folder / "run.json"
+    try:
+        record: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError):
+        record = {"seed": study.seed, "members": study.ensemble.members, "versions": []}
+    section = _section_checksum(study)
+    if record.setdefault("section_checksum", section) != section:
+        raise InputError(
+            "geology.section",
+            study.geology.section,
+            f"its numbers are not those that the run in {store.folder} began with; bring the file back, or choose another "
+            "run folder",
+        )
+    if not record["versions"] or record["versions"][-1] != versions():
+        record["versions"].append(versions())
+        store.write_text("run.json", json.dumps(record, indent=2) + "\n")
+
+
+def _values(study: Study) -> dict[str, Any]:
+    """All keys, but not where the section's file lies, nor which files hold data: those may come one by one."""
+    values = study.model_dump()
+    values["geology"].pop("section")
+    values["surveys"]["data"] = "files" if study.surveys.data else "in silico"
+    return values
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any], path: str = "") -> list[str]:
+    """``key.of.table was 1, now 2`` for everything that differs."""
+    found = []
+    for key in dict.fromkeys((*before, *now)):
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += _differences(old, new, f"{path}{key}.")
+        elif old != new:
+            found.append(f"{path}{key} was {old!r}, now {new!r}")
+    return found
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Work in a folder alone.
+
+    Raises
+    ------
+    InputError
+        When another process does, by its number; or the folder holds other files, or cannot be written to.
+    """
+    names = {path.name for path in folder.iterdir() if path.suffix != ".half"} if folder.is_dir() else set()
+    if not names <= {"run.lock", "stages.zarr"} and "study.toml" not in names:  # killed before it could write more
+        raise InputError("out", str(folder), "the folder is not empty and holds no run; choose another")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise InputError("out", str(folder), f"the run folder cannot be written to ({error.strerror})") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
+            raise InputError(
+                "out", str(folder), f"{owner} works at this run; wait until it is done, or choose another folder"
+            ) from None
+        with explained("the lock of the run", folder / "run.lock"):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

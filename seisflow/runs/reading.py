@@ -1,0 +1,142 @@
+r"""A run folder, read for its report: what is there, finished or not. Nothing is computed and nothing is written.
+
+The first survey's forecast and predicted data are common to all methods (chain ``first``); from the second on every method
+has its own.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seisflow.ensemble import Ensemble
+from seisflow.errors import InputError
+from seisflow.grid import Grid
+from seisflow.storage.recorder import Stage
+from seisflow.storage.store import Store
+from seisflow.study import Study, load_study
+from seisflow.study.build import initial_pressure
+
+__all__ = ["RunFolder"]
+
+
+@dataclass(frozen=True, eq=False)
+class RunFolder:
+    """A run folder.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+
+    Raises
+    ------
+    InputError
+        When the folder holds no run.
+    """
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        if not (self.folder / "study.toml").is_file() or not (self.folder / "stages.zarr").is_dir():
+            raise InputError("run", str(self.folder), "the folder holds no run (no study.toml and stages.zarr in it)")
+
+    @cached_property
+    def study(self) -> Study:
+        """The study that was run."""
+        return load_study(self.folder / "study.toml")
+
+    @cached_property
+    def study_text(self) -> str:
+        """Its file."""
+        return (self.folder / "study.toml").read_text(encoding="utf-8")
+
+    @cached_property
+    def store(self) -> Store:
+        """The stages."""
+        return Store(self.folder, readonly=True)
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """What ``summary.json`` holds; empty for an unfinished run."""
+        path = self.folder / "summary.json"
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+    @cached_property
+    def versions(self) -> list[dict[str, str]]:
+        """Versions of every session that worked at the run, oldest first; empty where they are not known."""
+        path = self.folder / "run.json"
+        listed = json.loads(path.read_text(encoding="utf-8")).get("versions", []) if path.is_file() else []
+        return list(listed) or ([self.summary["versions"]] if "versions" in self.summary else [])
+
+    def sources(self) -> dict[int, list[tuple[str, str]]]:
+        """Surveys (from 1) whose data came from files: name and SHA-256 of each."""
+        found = {}
+        for k in range(1, self.surveys + 1):
+            stage = self.store.find(f"observed/survey_{k}")
+            if stage is not None and "files" in stage.attributes:
+                names = [Path(file).name for file in stage.attributes["files"]]
+                found[k] = list(zip(names, stage.attributes["sha256"], strict=True))
+        return found
+
+    @property
+    def grid(self) -> Grid:
+        """The flow grid."""
+        return self.study.grid.build()
+
+    @property
+    def surveys(self) -> int:
+        """Number of surveys of the study."""
+        return len(self.study.surveys.days)
+
+    @cached_property
+    def initial_pressure(self) -> NDArray[np.float64]:
+        """Pressure before injection [Pa]."""
+        return initial_pressure(self.study)
+
+    def _ensemble(self, name: str) -> Ensemble | None:
+        stage = self.store.find(name)
+        return None if stage is None else stage.ensemble
+
+    def truth(self, survey: int) -> Ensemble | None:
+        """The true state of a survey (from 0), one member; None where it is not known."""
+        return self._ensemble(f"truth/survey_{survey + 1}")
+
+    def observed(self, survey: int) -> Ensemble | None:
+        """The data, one member."""
+        return self._ensemble(f"observed/survey_{survey + 1}")
+
+    def stage(self, method: str, survey: int, what: str) -> Stage | None:
+        """A stage of a method's chain: ``"forecast"``, ``"predicted"`` or ``"posterior"``."""
+        chain = "first" if survey == 0 and what != "posterior" else method
+        return self.store.find(f"{chain}/survey_{survey + 1}/{what}")
+
+    def ensemble(self, method: str, survey: int, what: str) -> Ensemble | None:
+        """Its members."""
+        stage = self.stage(method, survey, what)
+        return None if stage is None else stage.ensemble
+
+    @cached_property
+    def done(self) -> dict[str, int]:
+        """Surveys with a posterior, by method; methods without any are left out."""
+        found: dict[str, int] = {}
+        for method in self.study.methods:
+            n = 0
+            while (
+                n < self.surveys and (self.folder / "stages.zarr" / method / f"survey_{n + 1}" / "posterior").exists()
+            ):
+                n += 1
+            if n:
+                found[method] = n
+        return found
+
+    @property
+    def finished(self) -> bool:
+        """Whether every method has every posterior."""
+        return all(self.done.get(method, 0) == self.surveys for method in self.study.methods)

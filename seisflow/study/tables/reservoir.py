@@ -1,0 +1,132 @@
+"""Tables of the reservoir: grid, geology, fluids, injection, time stepping."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from seisflow.grid import Grid
+from seisflow.study.tables.base import Count, Finite, Length, NonNegative, Positive, Table
+
+__all__ = ["FluidsTable", "GeologyTable", "GridTable", "InjectionTable", "SolverTable"]
+
+DensityLaw = Literal["exponential", "linear", "quadratic"]
+
+
+class GridTable(Table):
+    """Flow grid: cells of the two-phase flow and of the inferred state."""
+
+    shape: tuple[Count, Count] = (512, 256)
+    """Cells along x and z."""
+    spacing_m: tuple[Length, Length] = (6.25, 6.25)
+    """Size of a cell along x and z."""
+    origin_m: tuple[Finite, Finite] = (300.0, 446.0)
+    """Left end and depth of the top [m] in the section's coordinates."""
+    thickness_m: Annotated[float, Field(gt=0, le=1e6)] = 200.0
+    """Extent of the section in y."""
+
+    def build(self) -> Grid:
+        """The grid object."""
+        return Grid(self.shape, self.spacing_m, self.origin_m, self.thickness_m)
+
+
+class GeologyTable(Table):
+    """Velocity section, and the permeability prior built from it."""
+
+    section: str = "compass_slice"
+    """``"compass_slice"`` (packaged) or the path of an ``.npz`` file, relative to the study file."""
+    porosity: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    """Porosity φ, the same everywhere."""
+    kv_over_kh: Annotated[float, Field(gt=0, le=1)] = 0.36
+    """Vertical over horizontal permeability."""
+    rock_compressibility_per_bar: Annotated[float, Field(ge=0, le=0.1)] = 4.5e-5
+    """Relative change of the pore volume per bar."""
+    open_sides: bool = True
+    """Lateral boundaries: open aquifer, or closed."""
+    velocity_noise_std_m_per_s: Annotated[float, Field(ge=0, le=3000)] = 80.0
+    """Standard deviation of the prior's velocity noise: streaks open and close."""
+    velocity_noise_length_m: tuple[Positive, Positive] = (400.0, 40.0)
+    """Its correlation lengths along x and z."""
+    warp_std_m: tuple[NonNegative, NonNegative] = (60.0, 25.0)
+    """Standard deviation of the prior's displacement along x and z: layers move."""
+    warp_length_m: tuple[Positive, Positive] = (800.0, 400.0)
+    """Its correlation lengths along x and z."""
+    warp_taper_m: Positive = 50.0
+    """Distance below the unconformity, which does not move, over which the displacement grows to its full size."""
+    unconformity_velocity_m_per_s: Annotated[float, Field(ge=300, le=10_000)] = 3500.0
+    """The first depth with this velocity is the top of the reservoir."""
+    seal_thickness_m: NonNegative = 50.0
+    """The seal directly above it."""
+    seal_permeability_mD: Annotated[float, Field(ge=1e-9, le=1e6)] = 1e-3  # noqa: N815 (mD is the unit's name)
+    """Its permeability."""
+
+
+class FluidsTable(Table):
+    """CO2 and brine; one density serves flow and rock physics."""
+
+    co2_density_kg_per_m3: Annotated[float, Field(ge=1, le=3000)] = 700.0
+    """At the reference pressure."""
+    brine_density_kg_per_m3: Annotated[float, Field(ge=1, le=3000)] = 1000.0
+    """At the reference pressure."""
+    reference_pressure_bar: Annotated[float, Field(ge=0.5, le=3000)] = 150.0
+    """Where the densities hold."""
+    co2_compressibility_per_bar: Annotated[float, Field(ge=0, le=0.1)] = 1e-4
+    """c in ρ = ρ_ref exp(c (p − p_ref)), or as the law says."""
+    brine_compressibility_per_bar: Annotated[float, Field(ge=0, le=0.1)] = 1e-6
+    """The same for brine."""
+    co2_density_law: DensityLaw = "exponential"
+    """ρ/ρ_ref with X = c (p − p_ref): ``"exponential"`` e^X, ``"linear"`` 1 + X, ``"quadratic"`` 1 + X + X²/2."""
+    brine_density_law: DensityLaw = "exponential"
+    """The same for brine."""
+    co2_viscosity_Pa_s: Annotated[float, Field(ge=1e-6, le=0.02)] = 1e-4  # noqa: N815
+    """Dynamic viscosity."""
+    brine_viscosity_Pa_s: Annotated[float, Field(ge=1e-6, le=0.02)] = 1e-3  # noqa: N815
+    """Dynamic viscosity."""
+    relative_permeability: Literal["corey", "brooks_corey", "van_genuchten"] = "corey"
+    """Curves: powers (``"corey"``), Brooks–Corey with Burdine, van Genuchten with Mualem."""
+    co2_corey_exponent: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 2.0
+    """Exponent of the relative permeability; of Corey's curves only."""
+    brine_corey_exponent: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 2.0
+    """Exponent of the relative permeability; of Corey's curves only."""
+    pore_size_index: Positive = 2.0
+    """λ of Brooks and Corey, in their relative permeability and capillary pressure."""
+    van_genuchten_m: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """m of van Genuchten's relative permeability."""
+    co2_residual: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Saturation below which CO2 does not move."""
+    brine_residual: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Saturation below which brine does not move; CO2 saturation stays below 1 minus this."""
+    capillary_entry_pressure_bar: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """Entry pressure of the Brooks–Corey capillary pressure; 0: none."""
+    land_coefficient: Positive | None = None
+    """Land's C: CO2 that retreats leaves S_max/(1 + C S_max) behind; left out: no trapping. The members' S_max begins
+    with their saturation at every survey, because an analysis changes their past."""
+
+
+class InjectionTable(Table):
+    """The injection well."""
+
+    x_m: Finite = 1900.0
+    """Position."""
+    depth_m: tuple[Finite, Finite] = (1496.0, 1596.0)
+    """Top and bottom of the perforations [m]."""
+    radius_m: Annotated[float, Field(gt=0, le=10)] = 0.1
+    """Radius of the bore."""
+    rate_m3_per_s: Annotated[float, Field(ge=0, le=10)] = 0.05
+    """Volume rate at reference density."""
+    start_day: NonNegative = 0.0
+    """Day the injection begins."""
+    stop_day: Positive | None = None
+    """Day of shut-in; left out: the well injects to the end."""
+    pressure_limit_bar: Annotated[float, Field(ge=0.5, le=3000)] = 250.0
+    """Bottom-hole pressure that is not exceeded; the rate falls instead."""
+
+
+class SolverTable(Table):
+    """Time stepping of the two-phase flow."""
+
+    max_step_days: Annotated[float, Field(gt=0, le=3650)] = 20.0
+    """Longest time step; it sets the accuracy in time (backward Euler, first order)."""
+    linear_solver: Literal["auto", "cpr", "direct"] = "auto"
+    """Preconditioned GMRES (``"cpr"``), factorisation (``"direct"``), or the former with the latter as its reserve."""

@@ -1,0 +1,110 @@
+"""Tables of the data: surveys, seismic acquisition and imaging, wells."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from seisflow.study.tables.base import Count, Finite, Length, NonNegative, Positive, Table
+
+__all__ = ["SeismicTable", "SurveysTable", "WellsTable"]
+
+Modality = Literal["seismic", "wells"]
+
+
+class SurveysTable(Table):
+    """When data arrive and of which kind."""
+
+    days: Annotated[tuple[Finite, ...], Field(min_length=1)] = (480.0, 960.0, 1440.0, 1920.0)
+    """Days of the surveys since the start of the study, increasing."""
+    modalities: Annotated[tuple[Modality, ...], Field(min_length=1)] = ("seismic", "wells")
+    """What is measured at each survey."""
+    data: tuple[tuple[str, ...], ...] = ()
+    """Files of the field's data, one list a survey, relative to the study file: SEG-Y, NetCDF or zarr, as ``docs/data.md``
+    says; an empty list: to come, by ``seisflow assimilate``. Left empty as a whole: truth and data are made in silico."""
+
+
+class SeismicTable(Table):
+    """Acquisition, waves and image."""
+
+    spacing_m: tuple[Length, Length] = (6.25, 6.25)
+    """Spacing of the wave grid along x and z."""
+    depth_m: tuple[Finite, Finite] = (0.0, 2046.0)
+    """Top and bottom of the wave model [m]."""
+    survey: Literal["seabed", "surface"] = "seabed"
+    """``"seabed"``: nodes on the seabed under a line of shots, exchanged by reciprocity; ``"surface"``: a few shots into
+    a fixed line of receivers."""
+    sources: Count = 8
+    """What is fired, spread evenly over x: the seabed nodes by reciprocity, or the shots of a surface survey."""
+    source_depth_m: NonNegative = 212.5
+    """Their depth."""
+    receivers: Count = 200
+    """What records: the shot points near the surface by reciprocity, or the receivers of a surface survey."""
+    receiver_depth_m: NonNegative = 12.5
+    """Their depth."""
+    peak_frequency_Hz: Annotated[float, Field(ge=0.01, le=10_000)] = 15.0  # noqa: N815
+    """Peak frequency of the Ricker wavelet."""
+    record_length_s: Annotated[float, Field(gt=0, le=200)] = 1.8
+    """Length of a record."""
+    sampling_interval_s: Annotated[float, Field(gt=0, le=0.1)] = 0.004
+    """Sampling of the records."""
+    snr_dB: Annotated[float, Field(ge=-60, le=200)] = 28.0  # noqa: N815
+    """Signal-to-noise ratio of the records: ‖noise‖ = ‖data‖ 10^(−SNR/20)."""
+    shots: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Which of the sources are used, counted from 0, each alone; left empty: all."""
+    encoded_shots: Count | None = None
+    """Number of simultaneous-source shots that the sources are encoded into; left out: none, one shot a source."""
+    codes: Literal["orthogonal", "random"] = "orthogonal"
+    """What fires in them: all sources with ``"orthogonal"`` weights, or each once, with a ``"random"`` sign and delay."""
+    reference: Literal["baseline", "forecast_mean"] = "baseline"
+    """What analyses see data relative to; ``"forecast_mean"`` takes one simulation more a survey."""
+    space_order: Annotated[int, Field(ge=4, le=16, multiple_of=2)] = 8
+    """Order of the finite differences in space."""
+    absorbing_cells: Annotated[int, Field(ge=2)] = 10
+    """Thickness of the absorbing layer."""
+    free_surface: bool = False
+    """Whether the top of the wave model is the free sea surface instead of absorbing."""
+    memory_GB: Annotated[float, Field(gt=0, le=1e5)] | None = None  # noqa: N815
+    """Most memory for background wavefields in every wave process; left out: all are stored."""
+    position_std_m: NonNegative = 0.0
+    """Repeatability: displacement of every source and receiver between the surveys, along x."""
+    shot_amplitude_std: NonNegative = 0.0
+    """Repeatability: relative strength of every shot."""
+    shot_delay_std_s: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Repeatability: time of every shot."""
+    smoothing_m: Positive = 60.0
+    """Standard deviation of the Gaussian that smooths the baseline slowness for imaging."""
+    condition: Literal["inverse_scattering", "zero_lag"] = "inverse_scattering"
+    """Imaging condition."""
+    mute_depth_m: NonNegative = 350.0
+    """The image is muted above this depth [m]."""
+    noise_images: Annotated[int, Field(ge=8)] = 32
+    """Images of pure noise from which its covariance is estimated."""
+    mixing: Literal["patchy", "uniform", "brie"] = "patchy"
+    """How brine and CO2 share the pores."""
+    brie_exponent: Annotated[float, Field(ge=1, le=40)] = 3.0
+    """Exponent of Brie's law."""
+    mineral_modulus_GPa: Annotated[float, Field(gt=0, le=1000)] = 50.0  # noqa: N815
+    """Bulk modulus of the mineral."""
+    brine_modulus_GPa: Annotated[float, Field(gt=0, le=1000)] = 2.735  # noqa: N815
+    """Bulk modulus of brine."""
+    co2_modulus_GPa: Annotated[float, Field(gt=0, le=1000)] = 0.125  # noqa: N815
+    """Bulk modulus of CO2."""
+    pressure_effect: Literal["none", "hertz_mindlin", "linear"] = "none"
+    """What pore pressure does to the rock: nothing, to its frame's moduli (``"hertz_mindlin"``), to v_p (``"linear"``)."""
+    hertz_mindlin_exponent: Annotated[float, Field(gt=0, le=1)] = 1 / 3
+    """Power of the effective pressure to which the dry frame's moduli are proportional."""
+    velocity_per_bar_m_per_s: Annotated[float, Field(le=0, allow_inf_nan=False)] = -0.5
+    """Change of v_p per bar of pore pressure, of the linear law."""
+
+
+class WellsTable(Table):
+    """Monitoring wells, logged over the whole column."""
+
+    x_m: Annotated[tuple[Finite, ...], Field(min_length=1)] = (1900.0,)
+    """Positions."""
+    saturation_std: Annotated[float, Field(gt=0, le=1)] = 0.02
+    """Standard deviation of the saturation's noise."""
+    pressure_std_bar: Annotated[float, Field(gt=0, le=1000)] = 0.5
+    """Standard deviation of the pressure's noise."""

@@ -1,0 +1,122 @@
+"""The walls of the house: who may import whom, read from the imports of every module; no circle anywhere."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "seisflow"
+NOUNS = {"ensemble", "grid", "covariance", "seeds", "units", "errors", "tables"}
+"""Modules at the root that everybody may import, and that import each other only."""
+SCIENCE = {"geology", "prior", "dynamics", "observation", "learning", "analysis", "diagnostics"}
+ALLOWED: dict[str, set[str]] = {
+    "geology": set(),
+    "prior": {"geology", "learning"},
+    "dynamics": set(),
+    "observation": set(),
+    "learning": set(),
+    "diagnostics": set(),
+    "storage": set(),
+    "analysis": {"learning", "diagnostics", "dynamics", "observation"},
+    "assimilation": {"prior", "dynamics", "observation", "analysis", "storage"},
+    "inference": {"assimilation", "analysis", "learning", "prior", "diagnostics", "observation", "dynamics", "storage"},
+    "decision": {"assimilation", "analysis", "learning", "prior", "diagnostics", "observation", "dynamics", "storage"},
+    "testbeds": {"prior", "dynamics", "observation", "analysis", "diagnostics", "learning"},
+    "study": SCIENCE | {"assimilation", "inference", "decision"},
+    "runs": SCIENCE | {"assimilation", "inference", "decision", "study", "storage"},
+    "report": SCIENCE | {"runs", "study", "storage", "assimilation"},
+    "runner": {"assimilation", "study", "runs", "storage", "report", "analysis", "observation"},
+    "cli": {"runner", "runs", "study", "report", "dynamics", "storage", "assimilation"},
+}
+CONTRACTS = {
+    ("analysis", "dynamics"): {"dynamics.base", "dynamics.vector_model", "dynamics.torch_model"},
+    ("analysis", "observation"): {"observation.base", "observation.vector"},
+    ("assimilation", "prior"): {"prior.base"},
+    ("assimilation", "dynamics"): {"dynamics.base"},
+    ("assimilation", "observation"): {"observation.base"},
+    ("assimilation", "analysis"): {"analysis.base", "analysis.static_covariance"},
+}
+"""Between these rooms the contracts alone are known."""
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for file in sorted(ROOT.rglob("*.py")):
+        parts = file.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
+
+
+MODULES = modules()
+
+
+def imports(file: Path, *, run_time_only: bool = False) -> Iterator[str]:
+    """Modules of seisflow that a file imports, without ``seisflow.``; ``""`` is the package itself."""
+    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    if run_time_only:  # what is imported when the module is: not within functions, not for types alone
+        nodes = [
+            n for n in ast.parse(file.read_text(encoding="utf-8")).body if isinstance(n, ast.Import | ast.ImportFrom)
+        ]
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (a.name.removeprefix("seisflow").lstrip(".") for a in node.names if _ours(a.name))
+        elif isinstance(node, ast.ImportFrom) and node.module and _ours(node.module):
+            source = node.module.removeprefix("seisflow").lstrip(".")
+            for alias in node.names:
+                inner = f"{source}.{alias.name}".lstrip(".")
+                yield inner if inner in MODULES else source
+
+
+def _ours(name: str) -> bool:
+    return name == "seisflow" or name.startswith("seisflow.")
+
+
+def room(module: str) -> str:
+    return module.split(".")[0]
+
+
+def test_that_no_module_stands_behind_a_wall_it_imports_through():
+    forbidden = []
+    for module, file in MODULES.items():
+        here = room(module)
+        for target in imports(file):
+            there = room(target)
+            if there in {here, ""} or there in NOUNS:
+                continue
+            if there not in ALLOWED.get(here, set()):
+                forbidden.append(f"{module} → {target}")
+            elif (here, there) in CONTRACTS and target not in CONTRACTS[here, there]:
+                forbidden.append(f"{module} → {target} (only the contract)")
+    assert not forbidden, "\n".join(forbidden)
+
+
+def test_that_every_room_has_its_walls():
+    rooms = {room(module) for module in MODULES} - {""}
+    assert rooms - NOUNS == set(ALLOWED) & rooms
+
+
+def test_that_the_root_holds_the_nouns_and_the_main_job_alone():
+    at_root = sorted(file.stem for file in ROOT.glob("*.py"))
+    assert len(at_root) <= 9
+    assert set(at_root) <= NOUNS | {"__init__", "runner"}
+
+
+@pytest.mark.parametrize("depth", [1, 2, 99], ids=["rooms", "rooms within rooms", "modules"])
+def test_that_there_is_no_circle(depth):
+    graph: dict[str, set[str]] = {}
+    for module, file in MODULES.items():
+        package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+        here = module if depth == 99 else ".".join(package.split(".")[:depth]) or module
+        for target in imports(file, run_time_only=depth == 99):
+            held = target if MODULES.get(target, file).name == "__init__.py" else target.rpartition(".")[0]
+            there = target if depth == 99 else ".".join(held.split(".")[:depth]) or target
+            if there != here and there and here:
+                graph.setdefault(here, set()).add(there)
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" → ".join(reversed(error.args[1])))
