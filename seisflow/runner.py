@@ -32,8 +32,7 @@ from seisflow.runs.survey_data import gather, planned_files
 from seisflow.storage.errors import explained
 from seisflow.storage.store import Store
 from seisflow.study import Study
-from seisflow.study.build import build
-from seisflow.study.build_analysis import build_analysis
+from seisflow.study.build import build, build_analysis
 
 __all__ = ["run_study"]
 

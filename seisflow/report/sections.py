@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from seisflow.analysis.methods import METHODS
 from seisflow.ensemble import Ensemble
 from seisflow.grid import Grid
 
@@ -36,44 +37,12 @@ __all__ = [
     "section",
 ]
 
-LABELS = {
-    "open_loop": "open loop",
-    "enkf": "EnKF",
-    "etkf": "ETKF",
-    "denkf": "DEnKF",
-    "letkf": "LETKF",
-    "localized_enkf": "localised EnKF",
-    "es_mda": "ES-MDA",
-    "hybrid": "hybrid EnKF",
-    "three_d_var": "3D-Var",
-    "particle_filter": "particle filter",
-    "ensemble_transform": "ensemble transform",
-    "implicit_equal_weights": "implicit equal weights",
-    "particle_flow": "particle flow",
-    "proposal": "flow as proposal",
-    "flow": "flow",
-}
+LABELS = {table.name: table.label for table in METHODS}
 VALUE, DEVIATION, ERROR = "BuPu", "YlOrBr", "RdBu_r"
 """Colour maps: nothing is near white in all of them, and lightness falls evenly, or from the middle to both sides."""
 EXAGGERATION = 2.0
 """Vertical exaggeration of all sections."""
-COLOURS = {
-    "open_loop": "0.45",
-    "enkf": "tab:orange",
-    "etkf": "goldenrod",
-    "denkf": "sandybrown",
-    "letkf": "tab:red",
-    "localized_enkf": "tab:green",
-    "es_mda": "tab:purple",
-    "hybrid": "tab:olive",
-    "three_d_var": "yellowgreen",
-    "particle_filter": "tab:brown",
-    "ensemble_transform": "tab:pink",
-    "implicit_equal_weights": "mediumorchid",
-    "particle_flow": "tab:cyan",
-    "proposal": "steelblue",
-    "flow": "tab:blue",
-}
+COLOURS = {table.name: table.colour for table in METHODS}
 
 
 def _section(

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from seisflow.analysis.base import Analysis
+from seisflow.analysis.table import Site
+from seisflow.analysis.transform import LevelSetSaturation, Relative, StateTransform
+from seisflow.assimilation.climatology import StudyClimatology
 from seisflow.assimilation.scenario import Scenario
 from seisflow.dynamics.julia.engine import JuliaEngine
 from seisflow.dynamics.two_phase.model import (
@@ -41,7 +45,11 @@ from seisflow.seeds import integer_seed
 from seisflow.study import Study
 from seisflow.units import BAR, DAY, MILLIDARCY
 
-__all__ = ["Parts", "build", "initial_pressure"]
+__all__ = ["Parts", "build", "build_analysis", "initial_pressure"]
+
+
+FIELDS = ("saturation", "pressure")
+"""What analyses move."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,6 +228,45 @@ def _seismic(
         workers=workers,
         executor=executor,
     )
+
+
+def build_analysis(study: Study, name: str, parts: Parts) -> Analysis:
+    """The analysis of a name in ``study.methods``, built where it will work.
+
+    Raises
+    ------
+    InputError
+        When there is no analysis of that name.
+    """
+    chosen = {table.name: table for table in study.changed(methods=[name]).chosen}
+    return chosen[name].build(_site(study, parts))
+
+
+def _site(study: Study, parts: Parts) -> Site:
+    """What the study's methods are told of it."""
+    grid = parts.scenario.prior.grid
+    columns = [grid.locate((x, grid.centres(1)[0]))[0] for x in study.wells.x_m]
+    cells = _positions(grid.centres(0), grid.centres(1))
+    logs = _positions(grid.centres(0)[columns], grid.centres(1))
+    saturation = LevelSetSaturation(residual_brine=study.fluids.brine_residual)
+
+    def climatology(members: int, factor: float) -> StudyClimatology:
+        return StudyClimatology(parts.scenario, members, FIELDS, factor)
+
+    return Site(
+        fields=FIELDS,
+        bounds={"saturation": (0.0, parts.highest_saturation)},
+        cells=cells,
+        data={"image": cells, "well_saturation": logs, "well_pressure": logs},
+        channels=parts.scenario.observation.channels,
+        transform=StateTransform({"saturation": saturation, "pressure": Relative(parts.initial_pressure)}),
+        climatology=climatology,
+    )
+
+
+def _positions(x: NDArray, z: NDArray) -> NDArray[np.float64]:
+    """Positions ``(nx, nz, 2)`` of a tensor grid [m]."""
+    return np.stack(np.meshgrid(x, z, indexing="ij"), axis=-1)
 
 
 @contextmanager

@@ -9,8 +9,7 @@ import zarr
 from seisflow.errors import InputError
 from seisflow.runs.estimate import DOCUMENTED, Rates, check_study, estimate, measure, sizes
 from seisflow.study import Study
-from seisflow.study.build import build
-from seisflow.study.build_analysis import build_analysis
+from seisflow.study.build import build, build_analysis
 from tests.tiny import TINY
 
 SMALL = Study.from_dict(TINY)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from seisflow.grid import Grid
-from seisflow.study.tables.base import Count, Finite, Length, NonNegative, Positive, Table
+from seisflow.tables import Count, Finite, Length, NonNegative, Positive, Table
 
 __all__ = ["FluidsTable", "GeologyTable", "GridTable", "InjectionTable", "SolverTable"]
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from seisflow.analysis.base import Evidence
 from seisflow.analysis.learned.flow import FlowAnalysis, _temperature
-from seisflow.analysis.learned.transform import LevelSetSaturation, Relative, StateTransform
+from seisflow.analysis.transform import LevelSetSaturation, Relative, StateTransform
 from seisflow.covariance import DiagonalCovariance
 from seisflow.diagnostics import crps, front_width
 from seisflow.ensemble import Ensemble
@@ -63,7 +64,7 @@ def test_that_mean_and_covariance_are_those_of_the_kalman_filter(sampling):
     M = 1000
     state, data, observed, noise, (mean, covariance) = gaussian_field(M, 0.25)
     analysis = FlowAnalysis(half_channels, StateTransform({"x": Relative()}), sampling=sampling, **LARGER)
-    x = analysis.update(state, data, observed, noise, np.random.default_rng(1)).ensemble["x"].reshape(M, -1)
+    x = analysis.update(state, Evidence(data, observed, noise), np.random.default_rng(1)).ensemble["x"].reshape(M, -1)
     exact_deviation = np.sqrt(np.diag(covariance))
     # Root mean squares over cells. Seen for two seeds: 0.05-0.07 in mean (Monte-Carlo alone: 0.02), 0.02-0.05 in relative
     # deviation, 0.07-0.16 in the Frobenius norm of the covariance; the bounds are about twice the worst, because another
@@ -96,7 +97,7 @@ def test_that_uninformative_data_give_back_the_forecast():
     state, data, observed, _, _ = gaussian_field(M, 0.25)
     noise = DiagonalCovariance(np.full(32, 1e6))
     analysis = FlowAnalysis(half_channels, StateTransform({"x": Relative()}), **LARGER)
-    x = analysis.update(state, data, observed, noise, np.random.default_rng(2)).ensemble["x"]
+    x = analysis.update(state, Evidence(data, observed, noise), np.random.default_rng(2)).ensemble["x"]
     # The forecast's own sampling error is 1/√300 = 0.06 per cell; training must not add more than about twice that.
     assert np.sqrt(((x.mean(axis=0) - state["x"].mean(axis=0)) ** 2).mean()) < 0.12
     assert np.abs(np.log(x.std(axis=0) / state["x"].std(axis=0))).mean() < 0.12
@@ -126,7 +127,7 @@ def plume_update(M=13, seed=4, **changes):
         StateTransform({"saturation": LevelSetSaturation(0.2), "pressure": Relative()}),
         **{**QUICK, **changes},
     )
-    posterior = analysis.update(state, image(state), image(truth), noise, np.random.default_rng(seed))
+    posterior = analysis.update(state, Evidence(image(state), image(truth), noise), np.random.default_rng(seed))
     return state, truth, posterior
 
 
@@ -170,9 +171,9 @@ def test_that_progress_is_told_to_the_end():
     state = plume_state(14)
     FlowAnalysis(lambda d: d["image"][:, None], **QUICK).update(
         state.members(slice(0, 13)),
-        image(state.members(slice(0, 13))),
-        image(state.members([13])),
-        DiagonalCovariance(np.full(50 * 37, 0.01)),
+        Evidence(
+            image(state.members(slice(0, 13))), image(state.members([13])), DiagonalCovariance(np.full(50 * 37, 0.01))
+        ),
         np.random.default_rng(0),
         lambda what, done, total: told.append((what, done, total)),
     )
@@ -187,5 +188,5 @@ def test_that_wrong_use_is_refused():
     state, data, observed, noise, _ = gaussian_field(5, 0.25)
     with pytest.raises(InputError, match="at least 8"):
         FlowAnalysis(half_channels, StateTransform({"x": Relative()})).update(
-            state, data, observed, noise, np.random.default_rng(0)
+            state, Evidence(data, observed, noise), np.random.default_rng(0)
         )
