@@ -173,7 +173,8 @@ def calibrate(fitted: Fitted, generator: np.random.Generator) -> float:
         return 1.0
     held_out, names = fitted.held_out, fitted.analysis.transform.maps
     moments = fitted.gaussian.honest_moments(held_out, fitted.pairs.data(held_out, generator))
-    judges = _judges(fitted, generator)
+    latent = fitted.latent[fitted.training]
+    judges = _judges(latent, len(held_out), fitted.analysis.sampling, generator)
 
     def score(j: int, temperature: float) -> float:
         samples = fitted.members(temperature * judges(j), *(m[j : j + 1] for m in moments))
@@ -188,14 +189,13 @@ def posterior(fitted: Fitted, observed: Ensemble, temperature: float) -> Posteri
     return Posterior(ensemble, _statistics(fitted.records, temperature), _weights(fitted.gaussian, fitted.flow))
 
 
-def _judges(fitted: Fitted, generator: np.random.Generator) -> Callable[[int], Tensor]:
+def _judges(latent: Tensor, members: int, sampling: str, generator: np.random.Generator) -> Callable[[int], Tensor]:
     """Latent samples by which each member left out judges, of its own; made when asked for, because all are large.
 
     Were they common to all, a spread that is too wide or narrow by the chance of 32 draws would look like a gain that
     all members agree on, and the standard error over the members would not know of it.
     """
-    latent, members = fitted.latent[fitted.training], len(fitted.held_out)
-    if fitted.analysis.sampling == "reference":
+    if sampling == "reference":
         shape, seeds = (JUDGES, *latent.shape[1:]), generator.integers(2**63, size=members)
         return lambda j: torch.from_numpy(np.random.default_rng(seeds[j]).standard_normal(shape, dtype=np.float32))
     chosen = [generator.permutation(len(latent))[:JUDGES] for _ in range(members)]

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from seisflow.analysis.base import Evidence
-from seisflow.analysis.learned.flow import FlowAnalysis, _temperature
+from seisflow.analysis.learned.fitted import _judges, _temperature
+from seisflow.analysis.learned.flow import FlowAnalysis
 from seisflow.analysis.transform import LevelSetSaturation, Relative, StateTransform
 from seisflow.covariance import DiagonalCovariance
 from seisflow.diagnostics import crps, front_width
@@ -76,13 +77,11 @@ def test_that_mean_and_covariance_are_those_of_the_kalman_filter(sampling):
 
 @pytest.mark.parametrize("sampling", ["joint", "reference"])
 def test_that_the_temperature_follows_the_spread_and_not_the_chance_of_its_judges(sampling):
-    analysis = FlowAnalysis(half_channels, sampling=sampling)
-
     def temperature(seed, spread):
         rng = np.random.default_rng(seed)
         latent = torch.from_numpy(rng.standard_normal((875, 1), dtype=np.float32))
         truth = spread * rng.standard_normal((125, 1))
-        judges = analysis._judges(latent, len(truth), rng)
+        judges = _judges(latent, len(truth), sampling, rng)
         return _temperature(lambda j, tau: crps(tau * judges(j).numpy(), truth[j]), len(truth))
 
     # Over 200 seeds: 0-1 % wrong where the spread is right, 78-85 % seen where it is not. With judges common to all members

@@ -59,7 +59,7 @@ def test_that_a_small_flow_finds_the_kalman_posterior(rng, sampling):
 
 def test_that_learned_densities_are_densities_in_the_units_of_the_state(rng):
     forecast = gaussian_forecast(rng, 200)
-    q = SMALL.proposal(forecast, observe(forecast), OBSERVED, NOISE, np.random.default_rng(2))
+    q = SMALL.proposal(forecast, Evidence(observe(forecast), OBSERVED, NOISE), np.random.default_rng(2))
     p = SMALL.prior(forecast, np.random.default_rng(2))
     for density in (p, q):
         draws = density.sample(4000, rng)
@@ -81,7 +81,7 @@ def test_that_a_learned_proposal_with_its_weights_is_closer_than_the_flow_alone(
             return -0.5 * ((x - MEAN) * np.linalg.solve(P, (x - MEAN).T).T).sum(axis=1)
 
     filter_ = ProposalParticleFilter(SMALL.proposal, lambda *_: Exact(), draws=20)
-    posterior = filter_.update(forecast, Evidence(observe(forecast), OBSERVED, NOISE), rng)
+    posterior = filter_.update(forecast, Evidence(observe(forecast), OBSERVED, NOISE, observe), rng)
     mean, _ = kalman(MEAN, P, H, np.eye(1), OBSERVED["y"][0])
     n_eff = posterior.statistics["effective_size"]
     assert n_eff > 400
@@ -146,7 +146,7 @@ def test_that_adjustments_come_after_the_flow(rng):
 def test_that_the_regression_leaves_the_kalman_deviation_for_units(rng):
     forecast = gaussian_forecast(rng, 2000)
     still = LearnedFlow(SMALL.options, TrainingOptions(epochs=1, batch=2000), linear=True)
-    units = still.proposal(forecast, observe(forecast), OBSERVED, NOISE, rng).units
+    units = still.proposal(forecast, Evidence(observe(forecast), OBSERVED, NOISE), rng).units
     _, covariance = kalman(MEAN, P, H, np.eye(1), OBSERVED["y"][0])
     # 2000 members: a deviation is known to 1/√4000 = 1.6 %; five of them.
     np.testing.assert_allclose(units.deviation, np.sqrt(np.diag(covariance)), rtol=0.08)

@@ -76,8 +76,9 @@ def test_that_every_member_ends_with_the_same_weight(rng):
     M, n = 9, 6
     f = rng.standard_normal((M, n))
     update = ImplicitEqualWeights(Q).update
+    evidence = Evidence(Ensemble({"y": f @ H.T}), Ensemble({"y": y}), DiagonalCovariance(R))
     members = [
-        update(Ensemble({"x": f}), Ensemble({"y": f @ H.T}), Ensemble({"y": y}), DiagonalCovariance(R), g).ensemble["x"]
+        update(Ensemble({"x": f}), evidence, g).ensemble["x"]
         for g in (np.random.default_rng(5), np.random.default_rng(5))
     ]
     np.testing.assert_array_equal(members[0], members[1])
