@@ -18,15 +18,8 @@ from seisflow.assimilation.climatology import StudyClimatology
 from seisflow.assimilation.scenario import Scenario
 from seisflow.dynamics.julia.engine import JuliaEngine
 from seisflow.dynamics.two_phase.model import (
-    BrooksCorey,
-    BrooksCoreyCurves,
     Fluids,
-    Rock,
-    Schedule,
-    StepControl,
     TwoPhaseFlow,
-    VanGenuchtenCurves,
-    Well,
 )
 from seisflow.errors import InputError
 from seisflow.geology.section import Section, load_section
@@ -40,10 +33,9 @@ from seisflow.observation.seismic.seismic import Seismic
 from seisflow.observation.waves.imaging import Imaging
 from seisflow.observation.waves.survey import Survey
 from seisflow.observation.wells import Wells
-from seisflow.prior.permeability import PermeabilityPrior
 from seisflow.seeds import integer_seed
 from seisflow.study import Study
-from seisflow.units import BAR, DAY, MILLIDARCY
+from seisflow.units import BAR
 
 __all__ = ["Parts", "build", "build_analysis", "initial_pressure"]
 
@@ -77,72 +69,10 @@ class Parts:
     highest_saturation: float
 
 
-def _prior(study: Study, section: Section, grid: Grid) -> PermeabilityPrior:
-    geology = study.geology
-    return PermeabilityPrior(
-        section,
-        grid,
-        noise_std=geology.velocity_noise_std_m_per_s,
-        noise_length=geology.velocity_noise_length_m,
-        warp_std=geology.warp_std_m,
-        warp_length=geology.warp_length_m,
-        warp_taper=geology.warp_taper_m,
-        unconformity_velocity=geology.unconformity_velocity_m_per_s,
-        seal_thickness=geology.seal_thickness_m,
-        seal_permeability=geology.seal_permeability_mD * MILLIDARCY,
-    )
-
-
-def _fluids(study: Study) -> Fluids:
-    f = study.fluids
-    entry = f.capillary_entry_pressure_bar * BAR
-    curves = {
-        "corey": None,
-        "brooks_corey": BrooksCoreyCurves(f.pore_size_index),
-        "van_genuchten": VanGenuchtenCurves(f.van_genuchten_m),
-    }
-    return Fluids(
-        brine_density=f.brine_density_kg_per_m3,
-        co2_density=f.co2_density_kg_per_m3,
-        reference_pressure=f.reference_pressure_bar * BAR,
-        brine_compressibility=f.brine_compressibility_per_bar / BAR,
-        co2_compressibility=f.co2_compressibility_per_bar / BAR,
-        brine_viscosity=f.brine_viscosity_Pa_s,
-        co2_viscosity=f.co2_viscosity_Pa_s,
-        brine_exponent=f.brine_corey_exponent,
-        co2_exponent=f.co2_corey_exponent,
-        brine_residual=f.brine_residual,
-        co2_residual=f.co2_residual,
-        capillarity=BrooksCorey(entry, f.pore_size_index) if entry > 0 else None,
-        brine_density_law=f.brine_density_law,
-        co2_density_law=f.co2_density_law,
-        relative_permeability=curves[f.relative_permeability],
-        land_coefficient=f.land_coefficient,
-    )
-
-
 def _dynamics(study: Study, grid: Grid, engine: JuliaEngine) -> TwoPhaseFlow:
-    geology, injection = study.geology, study.injection
-    rock = Rock(
-        porosity=geology.porosity,
-        kv_over_kh=geology.kv_over_kh,
-        compressibility=geology.rock_compressibility_per_bar / BAR,
-        lateral_boundary="open" if geology.open_sides else "closed",
-        reference_pressure=study.fluids.reference_pressure_bar * BAR,
-    )
-    well = Well(injection.x_m, injection.depth_m, injection.radius_m, pressure_limit=injection.pressure_limit_bar * BAR)
-    times, rates = [injection.start_day * DAY], [injection.rate_m3_per_s]
-    if injection.stop_day is not None:
-        times, rates = [*times, injection.stop_day * DAY], [*rates, 0.0]
-    return TwoPhaseFlow(
-        grid,
-        rock,
-        _fluids(study),
-        well,
-        Schedule(times, rates),
-        StepControl(maximum=study.solver.max_step_days * DAY, solver=study.solver.linear_solver),
-        engine=engine,
-    )
+    fluids, injection = study.fluids.build(), study.injection
+    rock = study.geology.rock(fluids.reference_pressure)
+    return TwoPhaseFlow(grid, rock, fluids, injection.well(), injection.schedule(), study.solver.build(), engine=engine)
 
 
 def initial_pressure(study: Study) -> NDArray[np.float64]:
@@ -292,7 +222,7 @@ def build(study: Study, workers: int | None = None, executor: Executor | None = 
     workers = workers or len(os.sched_getaffinity(0))
     grid = study.grid.build()
     section = load_section(study.geology.section)
-    prior = _prior(study, section, grid)
+    prior = study.geology.prior(section, grid)
     with ExitStack() as stack:
         engine = stack.enter_context(JuliaEngine(threads=1 if executor is not None else workers))
         dynamics = _dynamics(study, grid, engine)
