@@ -73,7 +73,7 @@ def loop(chosen: Study, folder: Path, workers: int) -> dict[str, float]:
         analysis, inside = build_analysis(chosen, chosen.methods[0], parts), Inside()
         _ = scenario.observation.noise
         for owner, name in (
-            (scenario.prior, "ensemble"),
+            (scenario.prior, "draw"),
             (scenario.dynamics, "advance"),
             (scenario.observation, "predict"),
             (analysis, "update"),

@@ -7,7 +7,7 @@ filters are written, and ``unpack`` is its inverse.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 
 from seisflow.errors import InputError
 
-__all__ = ["Ensemble"]
+__all__ = ["Ensemble", "MemberProgress"]
+
+MemberProgress = Callable[[int, int], None]
+"""Called as ``progress(done, total)`` while members are computed: how many are finished, of how many."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import numpy as np
 from seisflow.assimilation.scenario import Scenario
 from seisflow.covariance import DiagonalCovariance
 from seisflow.dynamics.base import Dynamics
-from seisflow.ensemble import Ensemble
+from seisflow.ensemble import Ensemble, MemberProgress
 from seisflow.observation.base import Observation
 
 SHAPE = (6, 5)
@@ -52,7 +51,7 @@ class ToyDynamics(Dynamics):
         return Ensemble({"saturation": np.zeros((members, *SHAPE)), "pressure": np.ones((members, *SHAPE))})
 
     def advance(
-        self, ensemble: Ensemble, start: float, stop: float, progress: Callable[[int, int], None] | None = None
+        self, ensemble: Ensemble, start: float, stop: float, progress: MemberProgress | None = None
     ) -> Ensemble:
         K, reports = ensemble["permeability"], []
         S = 1 - (1 - ensemble["saturation"]) * np.exp(-K * (stop - start))
@@ -77,7 +76,7 @@ class ToyObservation(Observation):
 
     noise = DiagonalCovariance(np.full(SHAPE[1], 0.01))
 
-    def predict(self, ensemble: Ensemble, progress: Callable[[int, int], None] | None = None) -> Ensemble:
+    def predict(self, ensemble: Ensemble, progress: MemberProgress | None = None) -> Ensemble:
         return Ensemble({"log": ensemble["saturation"][:, 0].astype(np.float32)}, ensemble.time)
 
     def observe(self, truth: Ensemble, generator: np.random.Generator) -> Ensemble:
