@@ -28,7 +28,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from seisflow.assimilation.executors import Here
+from seisflow.assimilation.executors import LocalWorkers
 from seisflow.assimilation.loop import assimilate
 from seisflow.assimilation.scenario import simulate_truth
 from seisflow.runner import run_study
@@ -81,7 +81,7 @@ def loop(chosen: Study, folder: Path, workers: int) -> dict[str, float]:
             object.__setattr__(owner, name, inside.timed(getattr(owner, name)))
         with Memory() as memory:
             begin = time.perf_counter()
-            assimilate(scenario, observed, analysis, store, crew=Here(workers))
+            assimilate(scenario, observed, analysis, store, workers=LocalWorkers(workers))
             seconds = time.perf_counter() - begin
     return {"seconds": seconds, "inside": inside.seconds, "memory_MB": memory.above_MB}
 

@@ -76,8 +76,18 @@ class Ensemble:
         return Ensemble({**self.fields, **fields}, self.time if time is None else time)
 
     def select(self, names: Iterable[str]) -> Ensemble:
-        """A new ensemble with only the named fields."""
-        return Ensemble({name: self.fields[name] for name in names}, self.time)
+        """A new ensemble with only the named fields.
+
+        Raises
+        ------
+        InputError
+            When there is no field of a name.
+        """
+        chosen = tuple(names)
+        unknown = [name for name in chosen if name not in self.fields]
+        if unknown:
+            raise InputError("names", unknown, f"the ensemble has {', '.join(self.names)}")
+        return Ensemble({name: self.fields[name] for name in chosen}, self.time)
 
     def members(self, index: slice | NDArray | list[int]) -> Ensemble:
         """A new ensemble with only some members."""

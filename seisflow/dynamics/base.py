@@ -78,7 +78,7 @@ class Dynamics(ABC):
             unaffected.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  most have none
         """End worker processes; they start again when needed."""
 
 

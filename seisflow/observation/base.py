@@ -3,6 +3,7 @@ r"""The observation contract: y = H(x) + e, e ~ N(0, R)."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,6 +38,9 @@ class Observation(ABC):
             Results of :meth:`predict` and :meth:`observe`.
         """
         return data
+
+    def close(self) -> None:  # noqa: B027  most have none
+        """End worker processes; they start again when needed."""
 
     @property
     @abstractmethod

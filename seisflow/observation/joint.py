@@ -64,5 +64,4 @@ class Joint(Observation):
     def close(self) -> None:
         """End the worker processes of the parts."""
         for part in self.parts:
-            if isinstance(part, Seismic):
-                part.close()
+            part.close()

@@ -31,7 +31,7 @@ from seisflow.analysis.particle.localized_prior import LocalizedPrior
 from seisflow.analysis.particle.particle_filter import ParticleFilter
 from seisflow.analysis.particle.particle_flow import ParticleFlow
 from seisflow.analysis.variational.three_d_var import ThreeDVar
-from seisflow.assimilation.climatology import StudyClimatology
+from seisflow.assimilation.open_loop_covariance import OpenLoopCovariance
 from seisflow.errors import InputError
 from seisflow.study import Study
 
@@ -87,7 +87,7 @@ def _etkf(study: Study, parts: Parts) -> Analysis:
 
 def _axes(study: Study, parts: Parts) -> tuple[NDArray, NDArray, NDArray]:
     """x and z of the flow grid's cells, and x of the wells' columns [m]."""
-    grid = parts.scenario.prior.grid
+    grid = parts.dynamics.grid
     columns = [grid.locate((x, grid.centres(1)[0]))[0] for x in study.wells.x_m]
     return grid.centres(0), grid.centres(1), grid.centres(0)[columns]
 
@@ -118,13 +118,13 @@ def _es_mda(study: Study, parts: Parts) -> Analysis:
 
 def _hybrid(study: Study, parts: Parts) -> Analysis:
     table = study.hybrid
-    climatology = StudyClimatology(parts.scenario, table.static_members, FIELDS)
+    climatology = OpenLoopCovariance(parts.scenario, table.static_members, FIELDS)
     return HybridEnKF(climatology, table.static_share, **_common(study, "hybrid", parts))
 
 
 def _three_d_var(study: Study, parts: Parts) -> Analysis:
     table = study.three_d_var
-    climatology = StudyClimatology(parts.scenario, table.static_members, FIELDS, table.scale)
+    climatology = OpenLoopCovariance(parts.scenario, table.static_members, FIELDS, table.scale)
     return ThreeDVar(climatology, bounds=_bounds(parts), name="three_d_var")
 
 

@@ -6,13 +6,13 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from seisflow.assimilation.climatology import StudyClimatology
+from seisflow.assimilation.open_loop_covariance import OpenLoopCovariance
 from seisflow.assimilation.scenario import simulate_truth
 from seisflow.errors import InputError
 from seisflow.report.sections import COLOURS, LABELS
 from seisflow.runner import run_study
 from seisflow.seeds import generator
-from seisflow.storage.store import Memory
+from seisflow.storage.store import MemoryRecorder
 from seisflow.study import Study
 from seisflow.study.build import build
 from seisflow.study.build_analysis import BUILDERS, build_analysis, own_simulations
@@ -30,7 +30,7 @@ def tiny():
     study = Study.from_dict({**TINY, **FAST, "surveys": {"days": [300.0]}})
     with build(study, workers=1) as parts:
         scenario = parts.scenario
-        _, observed = simulate_truth(scenario, Memory())
+        _, observed = simulate_truth(scenario, MemoryRecorder())
         forecast = scenario.forecast(scenario.dynamics.initial_state(9), 0).ensemble
         forecast = forecast.select(["saturation", "pressure"])
         yield study, parts, observed[0], forecast, scenario.observation.predict(forecast)
@@ -153,7 +153,7 @@ def test_that_far_data_leave_a_localised_analysis_alone(tiny):
 
 def test_that_the_climatology_is_independent_of_the_forecast_and_known_at_surveys_only(tiny):
     _, parts, _, forecast, _ = tiny
-    climatology = StudyClimatology(parts.scenario, 3)
+    climatology = OpenLoopCovariance(parts.scenario, 3)
     covariance = climatology(forecast)
     assert climatology(forecast) is covariance
     assert covariance.states.size == covariance.data.size == 3

@@ -209,7 +209,9 @@ class JuliaEngine:
                 return dict(self._with_session(lambda session: session.call(function, inputs)))
             return self._ensemble(function, inputs, progress or (lambda done, members: None), total)
 
-    def _ensemble(self, function: str, inputs: Mapping[str, Value], progress: MemberProgress, members: int) -> dict[str, Any]:
+    def _ensemble(
+        self, function: str, inputs: Mapping[str, Value], progress: MemberProgress, members: int
+    ) -> dict[str, Any]:
         shared, rows = split(inputs, members)
         if self.executor is None:
             self.start()  # one error, and no threads, where there is no Julia

@@ -133,7 +133,9 @@ class TwoPhaseFlow(Dynamics):
         pressure = np.broadcast_to(hydrostatic_column(self.grid, self.fluids), shape).copy()
         return Ensemble({"saturation": np.zeros(shape), "pressure": pressure}, 0.0)
 
-    def advance(self, ensemble: Ensemble, start: float, stop: float, progress: MemberProgress | None = None) -> Advanced:
+    def advance(
+        self, ensemble: Ensemble, start: float, stop: float, progress: MemberProgress | None = None
+    ) -> Advanced:
         after, reports = self.advance_with_report(ensemble, start, stop, progress)
         given_up = {m: report.reason for m, report in enumerate(reports) if not report.converged}
         return Advanced(after, not_finite(after["saturation"]) | given_up)
