@@ -12,7 +12,7 @@ drew first (``"kept"``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -20,6 +20,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from seisflow.analysis.base import Progress
 from seisflow.dynamics.base import Advanced, Dynamics
 from seisflow.ensemble import Ensemble, MemberProgress
 from seisflow.errors import InputError, SimulationError
@@ -176,7 +177,7 @@ class Scenario:
 def simulate_truth(
     scenario: Scenario,
     recorder: Recorder,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
     surveys: int | None = None,
 ) -> tuple[list[Ensemble], list[Ensemble]]:
     """True states and noisy data of every survey, or of the first few; data that are recorded already stay.

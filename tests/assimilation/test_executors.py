@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from seisflow.storage.partial import PartialStageInMemory
 from seisflow.storage.recorder import MemoryRecorder, Stage
 from seisflow.storage.store import Store
 from tests.assimilation.experiment import MEMBERS, same, whole
-from tests.toy import toy
+from tests.toy import ToyObservation, toy
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +127,26 @@ def test_that_an_interrupted_stage_goes_on_behind_its_last_block(expected, tmp_p
     assert (
         len(begun) - len(set(begun)) <= 1 + 2
     )  # the truth has one K at both surveys; at most one block was begun twice
+
+
+class Closing(ToyObservation):
+    """Notes in a file that it was closed."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def close(self) -> None:
+        self.file.write_text("closed")
+
+
+def test_that_a_worker_that_gets_another_scenario_closes_the_parts_of_the_one_before(tmp_path):
+    first = replace(toy(MEMBERS), observation=Closing(tmp_path / "first"))
+    with ProcessPoolExecutor(1) as processes:
+        workers = ExecutorWorkers(processes)
+        whole(first, MemoryRecorder(), workers)
+        assert not (tmp_path / "first").exists()
+        whole(toy(MEMBERS), MemoryRecorder(), workers)
+    assert (tmp_path / "first").read_text() == "closed"
 
 
 # -- members that fail -------------------------------------------------------------------------------------------------

@@ -164,7 +164,7 @@ class TwoPhaseFlow(Dynamics):
         progress
             Called with (finished, total) members.
         raise_on_failure
-            Raise when a member fails, instead of returning not-a-number for it.
+            Raise when a member fails.
 
         Raises
         ------
