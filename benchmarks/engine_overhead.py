@@ -28,7 +28,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from seisflow.assimilation.executors import Here
+from seisflow.assimilation.executors import LocalWorkers
 from seisflow.assimilation.loop import assimilate
 from seisflow.assimilation.scenario import simulate_truth
 from seisflow.runner import run_study
@@ -72,7 +72,7 @@ def loop(chosen: Study, folder: Path, workers: int) -> dict[str, float]:
         analysis, inside = build_analysis(chosen, chosen.methods[0], parts), Inside()
         _ = scenario.observation.noise
         for owner, name in (
-            (scenario.prior, "ensemble"),
+            (scenario.prior, "draw"),
             (scenario.dynamics, "advance"),
             (scenario.observation, "predict"),
             (analysis, "update"),
@@ -80,7 +80,7 @@ def loop(chosen: Study, folder: Path, workers: int) -> dict[str, float]:
             object.__setattr__(owner, name, inside.timed(getattr(owner, name)))
         with Memory() as memory:
             begin = time.perf_counter()
-            assimilate(scenario, observed, analysis, store, crew=Here(workers))
+            assimilate(scenario, observed, analysis, store, workers=LocalWorkers(workers))
             seconds = time.perf_counter() - begin
     return {"seconds": seconds, "inside": inside.seconds, "memory_MB": memory.above_MB}
 

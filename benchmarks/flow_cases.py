@@ -124,7 +124,7 @@ def _compass(shape: tuple[int, int]) -> tuple[Grid, NDArray[np.float64]]:
     """A draw of the Compass permeability prior on a section of 3.2 km × 1.6 km."""
     grid = Grid(shape, (3200.0 / shape[0], 1600.0 / shape[1]), (300.0, 446.0), thickness=200.0)
     prior = PermeabilityPrior(load_section("compass_slice"), grid)
-    return grid, prior.draw(generator(1, "flow_vs_opm", 0, 0))
+    return grid, prior.realisation(generator(1, "flow_vs_opm", 0, 0))
 
 
 def _sources(

@@ -49,7 +49,7 @@ def section_permeability(shape: tuple[int, int], seed: int) -> NDArray[np.float6
     """A draw of the Compass prior on ``shape`` cells [m²]."""
     grid = Grid(shape, (WIDTH / shape[0], HEIGHT / shape[1]), (LEFT, TOP), 200.0)
     prior = PermeabilityPrior(load_section("compass_slice"), grid, seal_permeability=1e-3 * MILLIDARCY)
-    return prior.draw(np.random.default_rng(seed))
+    return prior.realisation(np.random.default_rng(seed))
 
 
 def box_permeability(shape: tuple[int, int, int], seed: int) -> NDArray[np.float64]:
@@ -149,7 +149,7 @@ def thread_speedup(members: int, days: float) -> dict[str, float]:
         for _ in range(2):
             for threads, flow in flows.items():
                 begun = time.perf_counter()
-                states[threads] = flow.advance(start, 0.0, days * DAY)
+                states[threads] = flow.advance(start, 0.0, days * DAY).ensemble
                 seconds[threads].append(time.perf_counter() - begun)
     finally:
         for engine in engines.values():

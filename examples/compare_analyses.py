@@ -41,7 +41,7 @@ from seisflow.ensemble import Ensemble
 from seisflow.observation.joint import Joint
 from seisflow.runs.scoring import DRY, score, versions
 from seisflow.seeds import generator
-from seisflow.storage.draft import Draft
+from seisflow.storage.partial import PartialStage
 from seisflow.storage.recorder import Recorder, Stage
 from seisflow.storage.store import Store
 from seisflow.study import Study, load_study
@@ -134,11 +134,11 @@ class Cell(Recorder):
     def keep(self, name: str, stage: Stage) -> Stage:
         return self.store.keep(self._place(name), stage)
 
-    def draft(self, name: str, members: int) -> Draft:
-        return self.store.draft(self._place(name), members)
+    def begin(self, name: str, members: int) -> PartialStage:
+        return self.store.begin(self._place(name), members)
 
-    def commit(self, name: str, draft: Draft, time: float, attributes: Mapping[str, Any]) -> Stage:
-        return self.store.commit(self._place(name), draft, time, attributes)
+    def commit(self, name: str, partial: PartialStage, time: float, attributes: Mapping[str, Any]) -> Stage:
+        return self.store.commit(self._place(name), partial, time, attributes)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ filters are written, and ``unpack`` is its inverse.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 
 from seisflow.errors import InputError
 
-__all__ = ["Ensemble"]
+__all__ = ["Ensemble", "MemberProgress"]
+
+MemberProgress = Callable[[int, int], None]
+"""Called as ``progress(done, total)`` while members are computed: how many are finished, of how many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +76,18 @@ class Ensemble:
         return Ensemble({**self.fields, **fields}, self.time if time is None else time)
 
     def select(self, names: Iterable[str]) -> Ensemble:
-        """A new ensemble with only the named fields."""
-        return Ensemble({name: self.fields[name] for name in names}, self.time)
+        """A new ensemble with only the named fields.
+
+        Raises
+        ------
+        InputError
+            When there is no field of a name.
+        """
+        chosen = tuple(names)
+        unknown = [name for name in chosen if name not in self.fields]
+        if unknown:
+            raise InputError("names", unknown, f"the ensemble has {', '.join(self.names)}")
+        return Ensemble({name: self.fields[name] for name in chosen}, self.time)
 
     def members(self, index: slice | NDArray | list[int]) -> Ensemble:
         """A new ensemble with only some members."""

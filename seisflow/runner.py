@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from seisflow.assimilation.cluster import cluster
-from seisflow.assimilation.executors import Crew, Here, Spread
+from seisflow.assimilation.executors import ExecutorWorkers, LocalWorkers, Workers
 from seisflow.assimilation.loop import Step, assimilate
 from seisflow.assimilation.scenario import Scenario
 from seisflow.cli.display import Display
@@ -90,12 +90,13 @@ def run_study(
     folder, files = Path(out), planned_files(study, data)
     show = display or Display(quiet=True)
     with ExitStack() as stack:
-        crew: Crew
+        computing: Workers
         if scheduler is not None:
-            crew = stack.enter_context(cluster(scheduler))
+            computing = stack.enter_context(cluster(scheduler))
         else:
-            crew = Spread(executor) if executor is not None else Here(workers or len(os.sched_getaffinity(0)))
-        parts = stack.enter_context(build(study, workers, crew.executor))
+            cores = workers or len(os.sched_getaffinity(0))
+            computing = ExecutorWorkers(executor) if executor is not None else LocalWorkers(cores)
+        parts = stack.enter_context(build(study, workers, computing.executor))
         stack.enter_context(locked(folder))
         store = open_run(study, folder, repair)
         scenario = parts.scenario
@@ -105,7 +106,7 @@ def run_study(
         for method in study.methods:
             show.section(LABELS[method])
             analysis = build_analysis(study, method, parts)
-            runs[method] = assimilate(scenario, observed, analysis, store, show, crew)
+            runs[method] = assimilate(scenario, observed, analysis, store, show, computing)
         show.section("")
         summary = summarise(study, parts, truth, runs)
         summary["surveys"] = len(observed)

@@ -41,3 +41,8 @@ def test_that_streams_depend_on_the_address_and_on_nothing_else():
 def test_that_a_negative_seed_is_refused():
     with pytest.raises(InputError, match="seed"):
         generator(-1, "x")
+
+
+def test_that_selecting_a_field_that_is_not_there_is_refused_with_what_is():
+    with pytest.raises(InputError, match=r"names = \['pressure'\].* saturation"):
+        Ensemble({"saturation": np.zeros((2, 3))}).select(["saturation", "pressure"])

@@ -5,56 +5,54 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from seisflow.assimilation.scenario import Scenario
 from seisflow.covariance import DiagonalCovariance
-from seisflow.dynamics.base import Dynamics
-from seisflow.ensemble import Ensemble
+from seisflow.dynamics.base import Advanced, Dynamics
+from seisflow.ensemble import Ensemble, MemberProgress
 from seisflow.observation.base import Observation
+from seisflow.prior.base import Prior
 
 SHAPE = (6, 5)
 
 
-@dataclass
-class Report:
-    converged: bool
-    reason: str
-
-
-@dataclass(frozen=True)
-class ToyPrior:
+class ToyPrior(Prior):
     """K ~ exp(N(0, 1)), independent."""
 
-    def ensemble(self, generators: list[np.random.Generator]) -> np.ndarray:
-        return np.stack([np.exp(g.standard_normal(SHAPE)) for g in generators])
+    name = "permeability"
+    fields = ("permeability",)
+
+    def draw(self, generators: Sequence[np.random.Generator]) -> Ensemble:
+        return Ensemble({"permeability": np.stack([np.exp(g.standard_normal(SHAPE)) for g in generators])})
 
 
 @dataclass
 class ToyDynamics(Dynamics):
     """S ← 1 − (1 − S) exp(−K Δt), p ← p + K: each member by itself.
 
-    A member fails whose first K is above ``fails_above``, ends its process where it is above ``dies_above``, and takes
-    ``seconds``. Every member that is begun leaves its first K in ``diary``.
+    A member fails whose first K is above ``fails_above``, though its numbers are finite; it ends its process where that
+    is above ``dies_above``, and takes ``seconds``. Every member that is begun leaves its first K in ``diary``.
     """
+
+    state = ("saturation", "pressure")
 
     seconds: float = 0.0
     fails_above: float = np.inf
     dies_above: float = np.inf
     diary: Path | None = None
-    reports: tuple[Report, ...] = field(default=())
 
     def initial_state(self, members: int) -> Ensemble:
         return Ensemble({"saturation": np.zeros((members, *SHAPE)), "pressure": np.ones((members, *SHAPE))})
 
     def advance(
-        self, ensemble: Ensemble, start: float, stop: float, progress: Callable[[int, int], None] | None = None
-    ) -> Ensemble:
-        K, reports = ensemble["permeability"], []
+        self, ensemble: Ensemble, start: float, stop: float, progress: MemberProgress | None = None
+    ) -> Advanced:
+        K, failed = ensemble["permeability"], {}
         S = 1 - (1 - ensemble["saturation"]) * np.exp(-K * (stop - start))
         for m, first in enumerate(K[:, 0, 0]):
             if self.diary is not None:
@@ -63,13 +61,11 @@ class ToyDynamics(Dynamics):
             time.sleep(self.seconds)
             if first > self.dies_above:
                 os.kill(os.getpid(), signal.SIGKILL)
-            reports.append(Report(bool(first <= self.fails_above), f"K = {first:.3f} is too much"))
-            if not reports[-1].converged:
-                S[m] = np.nan
+            if first > self.fails_above:
+                failed[m] = f"K = {first:.3f} is too much"
             if progress is not None:
                 progress(m + 1, len(K))
-        self.reports = tuple(reports)
-        return ensemble.replace(time=stop, saturation=S, pressure=ensemble["pressure"] + K)
+        return Advanced(ensemble.replace(time=stop, saturation=S, pressure=ensemble["pressure"] + K), failed)
 
 
 class ToyObservation(Observation):
@@ -77,7 +73,7 @@ class ToyObservation(Observation):
 
     noise = DiagonalCovariance(np.full(SHAPE[1], 0.01))
 
-    def predict(self, ensemble: Ensemble, progress: Callable[[int, int], None] | None = None) -> Ensemble:
+    def predict(self, ensemble: Ensemble, progress: MemberProgress | None = None) -> Ensemble:
         return Ensemble({"log": ensemble["saturation"][:, 0].astype(np.float32)}, ensemble.time)
 
     def observe(self, truth: Ensemble, generator: np.random.Generator) -> Ensemble:

@@ -83,7 +83,7 @@ class StaticCovariance:
 
 Background = StaticCovariance | Callable[[Ensemble], StaticCovariance]
 """A static covariance, or what gives the one of a forecast's time
-(:class:`~seisflow.assimilation.climatology.StudyClimatology`)."""
+(:class:`~seisflow.assimilation.open_loop_covariance.OpenLoopCovariance`)."""
 
 
 def background_at(background: Background, forecast: Ensemble) -> StaticCovariance:

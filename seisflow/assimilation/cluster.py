@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from seisflow.assimilation.executors import LOST, Shipment, Spread, forget_scenarios, lost
+from seisflow.assimilation.executors import LOST, ExecutorWorkers, PickledScenario, forget_scenarios, lost
 from seisflow.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ COMPARED = ("seisflow", "numpy", "scipy", "devito")
 
 
 @contextmanager
-def cluster(scheduler: str) -> Iterator[Spread]:
-    """The workers of a scheduler, as a crew.
+def cluster(scheduler: str) -> Iterator[ExecutorWorkers]:
+    """The workers of a scheduler.
 
     Parameters
     ----------
@@ -51,13 +51,13 @@ def cluster(scheduler: str) -> Iterator[Spread]:
         raise InputError("scheduler", scheduler, f"no dask scheduler answers there ({error})") from error
     try:
         _check_workers(client, scheduler)
-        crew = Spread(
+        workers = ExecutorWorkers(
             client.get_executor(pure=False),
             lambda: max(1, len(client.nthreads())),
-            lambda shipment: _send(client, shipment),
+            lambda scenario: _send(client, scenario),
         )
         try:
-            yield crew
+            yield workers
         except Exception as error:
             if type(error).__name__ in LOST:  # outside a stage of members: the noise bank, the truth's data
                 raise lost(error) from error
@@ -69,13 +69,13 @@ def cluster(scheduler: str) -> Iterator[Spread]:
         client.close()
 
 
-def _send(client: Client, shipment: Shipment) -> Any:
+def _send(client: Client, scenario: PickledScenario) -> Any:
     """Once to the scheduler, which hands it to workers as they come; unlike scattered data it outlives any worker."""
-    return client.submit(_same, shipment, key=f"seisflow-{shipment.token}")
+    return client.submit(_same, scenario, key=f"seisflow-{scenario.token}")
 
 
-def _same(shipment: Shipment) -> Shipment:
-    return shipment
+def _same(scenario: PickledScenario) -> PickledScenario:
+    return scenario
 
 
 def _versions() -> dict[str, str]:

@@ -1,11 +1,11 @@
 r"""Who computes the members of a stage: this process with its pools, or any ``concurrent.futures.Executor``.
 
-    Here       one block after the other in this process; Julia threads and wave processes share a block's members
-    Spread     blocks are tasks of an executor: a process pool, or a cluster (:mod:`seisflow.assimilation.cluster`)
+    LocalWorkers       one block after the other in this process; Julia threads and wave processes share a block's members
+    ExecutorWorkers    blocks are tasks of an executor: a process pool, or a cluster (:mod:`seisflow.assimilation.cluster`)
 
 Blocks are small enough that a stage's memory does not grow with the ensemble, and large enough that nobody waits at
-their ends. What comes back is in the draft before the next block is asked for, so that a lost worker costs its members'
-time and no more:
+their ends. What comes back is in the partial stage before the next block is asked for, so that a lost worker costs its
+members' time and no more:
 
     a worker dies              its block is computed again, by another one; a member that ends one worker after the other is
                                given up, and counts as failed
@@ -25,16 +25,15 @@ from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future,
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from seisflow.assimilation.tasks import Result, Task, Work, perform
+from seisflow.assimilation.tasks import BlockResult, BlockTask, MemberStage, perform
+from seisflow.ensemble import MemberProgress
 from seisflow.errors import SimulationError
-from seisflow.storage.draft import Draft
+from seisflow.storage.partial import PartialStage
 
 if TYPE_CHECKING:
     from seisflow.assimilation.scenario import Scenario
 
-__all__ = ["Crew", "Here", "Spread"]
-
-Progress = Callable[[int, int], None]
+__all__ = ["ExecutorWorkers", "LocalWorkers", "Workers"]
 
 BLOCK_BYTES = 1 << 24
 """Memory that a block of this process may take."""
@@ -47,7 +46,7 @@ LOST = ("KilledWorker", "CommClosedError", "FutureCancelledError", "FuturesCance
 """What ``dask.distributed`` raises where workers die again and again, or the scheduler is gone."""
 
 
-class Crew(ABC):
+class Workers(ABC):
     """Who computes.
 
     Attributes
@@ -60,20 +59,18 @@ class Crew(ABC):
 
     @abstractmethod
     def _compute(
-        self, scenario: Scenario, work: Work, members: Sequence[int], attempt: int, progress: Progress
-    ) -> Iterator[tuple[Task, Result]]:
+        self, stage: MemberStage, members: Sequence[int], attempt: int, progress: MemberProgress
+    ) -> Iterator[tuple[BlockTask, BlockResult]]:
         """Tasks and results, in any order; ``progress(done, of a block in this process)``."""
 
     def run(
-        self, scenario: Scenario, work: Work, members: Sequence[int], attempt: int = 0, progress: Progress | None = None
-    ) -> Iterator[tuple[Task, Result]]:
-        """Compute members; each block is in the draft when it is yielded.
+        self, stage: MemberStage, members: Sequence[int], attempt: int = 0, progress: MemberProgress | None = None
+    ) -> Iterator[tuple[BlockTask, BlockResult]]:
+        """Compute members; each block is in the partial stage when it is yielded.
 
         Parameters
         ----------
-        scenario
-            Prior, dynamics, observation.
-        work
+        stage
             The stage.
         members
             Their numbers.
@@ -82,7 +79,7 @@ class Crew(ABC):
         progress
             Called with (members finished, members of the stage).
         """
-        total = work.draft.members
+        total = stage.partial.members
         count = total - len(members)
 
         def tell(done: int, _: int = 0) -> None:
@@ -90,130 +87,189 @@ class Crew(ABC):
                 progress(min(count + done, total), total)
 
         tell(0)
-        for task, result in self._compute(scenario, work, members, attempt, tell):
+        for task, result in self._compute(stage, members, attempt, tell):
             if result.fields is not None:
-                enter(work.draft, task, result)
+                enter(stage.partial, task, result)
             count += len(task.members)
             tell(0)
             yield task, result
 
 
-def enter(draft: Draft, task: Task, result: Result) -> None:
-    """Put the arrays of a result into the draft."""
-    draft.write(task.members, result.fields or {}, attempt=task.attempt, failed=dict(result.failed))
+def enter(partial: PartialStage, task: BlockTask, result: BlockResult) -> None:
+    """Put the arrays of a result into the partial stage."""
+    partial.write(task.members, result.fields or {}, attempt=task.attempt, failed=dict(result.failed))
 
 
 @dataclass(frozen=True)
-class Here(Crew):
+class LocalWorkers(Workers):
     """This process; its dynamics and observation have workers of their own.
 
     Parameters
     ----------
-    workers
+    count
         How many members they compute at a time.
     """
 
-    workers: int = 1
+    count: int = 1
 
     def _compute(
-        self, scenario: Scenario, work: Work, members: Sequence[int], attempt: int, progress: Progress
-    ) -> Iterator[tuple[Task, Result]]:
-        size = max(MEMBERS_PER_WORKER * self.workers, BLOCK_BYTES // max(1, work.member_bytes))
+        self, stage: MemberStage, members: Sequence[int], attempt: int, progress: MemberProgress
+    ) -> Iterator[tuple[BlockTask, BlockResult]]:
+        size = max(MEMBERS_PER_WORKER * self.count, BLOCK_BYTES // max(1, stage.member_bytes))
         for block in _blocks(members, size):
-            task = work.task(block, attempt)
-            yield task, perform(scenario, task, progress)
+            task = stage.task(block, attempt)
+            yield task, perform(stage.scenario, task, progress)
 
 
-class Spread(Crew):
+class ExecutorWorkers(Workers):
     """Any executor.
 
     Parameters
     ----------
     executor
         Where tasks go; it is not shut down here.
-    lanes
+    slots
         How many tasks it runs at a time; called again and again, since a cluster may grow.
-    ship
+    send
         How the scenario gets there: called once per scenario, gives what is sent along with every task.
     """
 
     def __init__(
         self,
         executor: Executor,
-        lanes: Callable[[], int] | int | None = None,
-        ship: Callable[[Shipment], Any] | None = None,
+        slots: Callable[[], int] | int | None = None,
+        send: Callable[[PickledScenario], Any] | None = None,
     ) -> None:
         self.executor: Executor = executor
-        count = lanes if lanes is not None else getattr(executor, "_max_workers", None) or os.cpu_count() or 1
-        self.lanes: Callable[[], int] = count if callable(count) else lambda: count
-        self._ship = ship or (lambda shipment: shipment)
-        self._shipped: tuple[Scenario, Any] | None = None
+        count = slots if slots is not None else getattr(executor, "_max_workers", None) or os.cpu_count() or 1
+        self.slots: Callable[[], int] = count if callable(count) else lambda: count
+        self._send = send or (lambda scenario: scenario)
+        self._sent: tuple[Scenario, Any] | None = None
         self.by_reference = True
 
-    def _shipment(self, scenario: Scenario) -> Any:
-        if self._shipped is None or self._shipped[0] is not scenario:
-            self._shipped = scenario, self._ship(Shipment(uuid.uuid4().hex, pickle.dumps(scenario)))
-        return self._shipped[1]
+    def submit(self, scenario: Scenario, task: BlockTask) -> Future[BlockResult]:
+        """Give a task to the executor.
 
-    def _compute(
-        self, scenario: Scenario, work: Work, members: Sequence[int], attempt: int, progress: Progress
-    ) -> Iterator[tuple[Task, Result]]:
-        if not members:
-            return
-        shipment = self._shipment(scenario)
-        size = max(1, min(len(members) // (BLOCKS_PER_WORKER * self.lanes()), BLOCK_BYTES // max(1, work.member_bytes)))
-        waiting, suspects = deque(_blocks(members, size)), deque[int]()
-        running: dict[Future[Result], Task] = {}
-        alone: Future[Result] | None = None
+        Raises
+        ------
+        SimulationError
+            When the executor takes none any more.
+        """
+        if self._sent is None or self._sent[0] is not scenario:
+            self._sent = scenario, self._send(PickledScenario(uuid.uuid4().hex, pickle.dumps(scenario)))
         try:
-            while waiting or running or suspects:
-                while waiting and len(running) < 2 * self.lanes() + 1:
-                    self._submit(shipment, work.task(waiting.popleft(), attempt, self.by_reference), running)
-                if suspects and not running:  # alone, so that no other member is blamed for its fault
-                    alone = self._submit(shipment, work.task([suspects.popleft()], attempt, self.by_reference), running)
-                done = wait(running, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED").done
-                for future in sorted(done, key=_went_wrong):  # what came in is kept before an error ends this
-                    task = running.pop(future)
-                    result = self._result(future, task, future is alone)
-                    if result is None:
-                        suspects.extend(task.members)
-                    elif result.unseen or (result.fields is None and not self._taken(work.draft, task, result)):
-                        self.by_reference = False
-                        waiting.appendleft(list(task.members))
-                    else:
-                        yield task, result
-        finally:
-            for future in running:
-                future.cancel()
-
-    def _submit(self, shipment: Any, task: Task, running: dict[Future[Result], Task]) -> Future[Result]:
-        try:
-            future = self.executor.submit(perform_elsewhere, shipment, task)
+            return self.executor.submit(perform_elsewhere, self._sent[1], task)
         except (BrokenExecutor, RuntimeError) as error:
             raise lost(error) from error
-        running[future] = task
+
+    def _compute(
+        self, stage: MemberStage, members: Sequence[int], attempt: int, progress: MemberProgress
+    ) -> Iterator[tuple[BlockTask, BlockResult]]:
+        if not members:
+            return
+        queue = _Queue(self, stage, members, attempt)
+        try:
+            while queue.unfinished:
+                queue.submit_blocks()
+                queue.submit_blamed()
+                for future in queue.finished():
+                    yield from queue.taken(future)
+        finally:
+            queue.cancel()
+
+
+class _Queue:
+    """The blocks of a stage on an executor: those that wait, those that run, and members that are tried alone.
+
+    When workers die, every task that they had is lost, and nobody knows which member ended them. The members of lost
+    blocks are blamed: each is tried again alone, with nothing beside it, so that it is known for sure.
+    """
+
+    def __init__(self, workers: ExecutorWorkers, stage: MemberStage, members: Sequence[int], attempt: int) -> None:
+        self.workers, self.stage, self.attempt = workers, stage, attempt
+        most = max(1, len(members) // (BLOCKS_PER_WORKER * workers.slots()))
+        self.waiting = deque(_blocks(members, max(1, min(most, BLOCK_BYTES // max(1, stage.member_bytes)))))
+        self.blamed = deque[int]()
+        self.running: dict[Future[BlockResult], BlockTask] = {}
+        self.alone: Future[BlockResult] | None = None
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether anything waits or runs."""
+        return bool(self.waiting or self.running or self.blamed)
+
+    def submit_blocks(self) -> None:
+        """Keep the executor busy: one block runs in every slot, and as many lie ready."""
+        while self.waiting and len(self.running) < 2 * self.workers.slots() + 1:
+            self._submit(self.waiting.popleft())
+
+    def submit_blamed(self) -> None:
+        """Try the next blamed member alone, so that no other member is blamed for its fault."""
+        if self.blamed and not self.running:
+            self.alone = self._submit([self.blamed.popleft()])
+
+    def _submit(self, members: Sequence[int]) -> Future[BlockResult]:
+        task = self.stage.task(members, self.attempt, self.workers.by_reference)
+        future = self.workers.submit(self.stage.scenario, task)
+        self.running[future] = task
         return future
 
-    @staticmethod
-    def _taken(draft: Draft, task: Task, result: Result) -> bool:
-        return draft.take(task.members, result.description, attempt=task.attempt, failed=dict(result.failed))
+    def finished(self) -> list[Future[BlockResult]]:
+        """What is done, errors last: what came in is kept before an error ends this."""
+        return sorted(wait(self.running, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED").done, key=_went_wrong)
 
-    @staticmethod
-    def _result(future: Future[Result], task: Task, alone: bool) -> Result | None:
-        """What came of a task; ``None`` when its workers died and its members are to be tried one by one."""
+    def taken(self, future: Future[BlockResult]) -> Iterator[tuple[BlockTask, BlockResult]]:
+        """The task and its result; nothing, where its members go into the queue again."""
+        task = self.running.pop(future)
         try:
-            return future.result()
+            result = future.result()
         except Exception as error:
-            if type(error).__name__ == "KilledWorker":  # of dask.distributed: so many workers died as it allows
-                reason = "the workers that computed it were ended one after the other (perhaps for lack of memory)"
-                return Result({}, {}, {task.members[0]: reason}) if alone else None
-            if isinstance(error, BrokenExecutor | CancelledError) or type(error).__name__ in LOST:
+            if _worker_died(error):
+                yield from self._blame(task, future is self.alone)
+                return
+            if _executor_lost(error):
                 raise lost(error) from error
             raise
+        if result.unseen or (result.fields is None and not self._entered(task, result)):
+            self._send_again(task)
+        else:
+            yield task, result
+
+    def _blame(self, task: BlockTask, alone: bool) -> Iterator[tuple[BlockTask, BlockResult]]:
+        """Try the members of a lost block one by one; a member that was alone has failed."""
+        if alone:
+            reason = "the workers that computed it were ended one after the other (perhaps for lack of memory)"
+            yield task, BlockResult({}, {}, {task.members[0]: reason})
+        else:
+            self.blamed.extend(task.members)
+
+    def _entered(self, task: BlockTask, result: BlockResult) -> bool:
+        """Whether the arrays that the worker wrote are seen here, and are now members of the partial stage."""
+        notes = {"attempt": task.attempt, "failed": dict(result.failed)}
+        return self.stage.partial.take(task.members, result.description, **notes)
+
+    def _send_again(self, task: BlockTask) -> None:
+        """Compute a block next, its arrays in the task: the worker and this process do not see the same folders."""
+        self.workers.by_reference = False
+        self.waiting.appendleft(list(task.members))
+
+    def cancel(self) -> None:
+        """Take back what has not begun."""
+        for future in self.running:
+            future.cancel()
 
 
-def _went_wrong(future: Future[Result]) -> bool:
+def _went_wrong(future: Future[BlockResult]) -> bool:
     return future.cancelled() or future.exception() is not None
+
+
+def _worker_died(error: Exception) -> bool:
+    """Whether so many workers died at a task as ``dask.distributed`` allows."""
+    return type(error).__name__ == "KilledWorker"
+
+
+def _executor_lost(error: Exception) -> bool:
+    return isinstance(error, BrokenExecutor | CancelledError) or type(error).__name__ in LOST
 
 
 def lost(error: Exception) -> SimulationError:
@@ -225,42 +281,39 @@ def lost(error: Exception) -> SimulationError:
 
 
 @dataclass(frozen=True)
-class Shipment:
+class PickledScenario:
     """A scenario on its way to other processes.
 
     Parameters
     ----------
     token
         By which a process knows it again.
-    scenario
-        The pickled scenario.
+    pickled
+        The scenario's bytes.
     """
 
     token: str
-    scenario: bytes
+    pickled: bytes
 
 
 _unpacked: dict[str, Scenario] = {}  # of this process: the newest only
 _one_at_a_time = threading.Lock()  # operators have work arrays of their own
 
 
-def perform_elsewhere(shipment: Shipment, task: Task) -> Result:
+def perform_elsewhere(scenario: PickledScenario, task: BlockTask) -> BlockResult:
     """Compute a task in this process, whose dynamics and observation are kept for the tasks that follow."""
     with _one_at_a_time:
-        if shipment.token not in _unpacked:
+        if scenario.token not in _unpacked:
             forget_scenarios()
-            _unpacked[shipment.token] = pickle.loads(shipment.scenario)
-        return perform(_unpacked[shipment.token], task)
+            _unpacked[scenario.token] = pickle.loads(scenario.pickled)
+        return perform(_unpacked[scenario.token], task)
 
 
 def forget_scenarios() -> None:
     """End what this process keeps for tasks: its Julia worker, its wave operators."""
     while _unpacked:
         _, scenario = _unpacked.popitem()
-        for part in (scenario.observation, getattr(scenario.dynamics, "engine", None)):
-            close = getattr(part, "close", None)
-            if close is not None:
-                close()
+        scenario.close()
 
 
 def _blocks(members: Sequence[int], size: int) -> list[list[int]]:

@@ -2,29 +2,26 @@ r"""The loop.
 
 x_0 ← state at rest
 for every survey k:
-    forecast   x_k^f = M(x_{k-1}, K),  K ~ p(K)
+    forecast   x_k^f = M(x_{k-1}, θ),  θ ~ p(θ)
     predict    H(x_k^f)
     analyse    x_k ~ p(x_k | y_{1:k}°)        by any :class:`~seisflow.analysis.Analysis`
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
-from seisflow.analysis.base import Analysis, Evidence
-from seisflow.assimilation.executors import Crew
+from seisflow.analysis.base import Analysis, Evidence, Progress
+from seisflow.assimilation.executors import LocalWorkers, Workers
 from seisflow.assimilation.members import forecast, predict
 from seisflow.assimilation.scenario import Scenario
-from seisflow.ensemble import Ensemble
+from seisflow.ensemble import Ensemble, MemberProgress
+from seisflow.errors import InputError
 from seisflow.seeds import generator
-from seisflow.storage.draft import Draft
-from seisflow.storage.recorder import Memory, Recorder, Stage
+from seisflow.storage.recorder import MemoryRecorder, Recorder, Stage
 
 __all__ = ["Step", "assimilate"]
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +39,7 @@ def assimilate(
     analysis: Analysis,
     recorder: Recorder | None = None,
     progress: Progress | None = None,
-    crew: Crew | None = None,
+    workers: Workers | None = None,
 ) -> list[Step]:
     """Follow the state through all surveys with one analysis.
 
@@ -59,7 +56,7 @@ def assimilate(
         survey's forecast and predicted data, which do not depend on them.
     progress
         Called as ``progress(what, done, total)``.
-    crew
+    workers
         Who computes members; default: this process.
 
     Returns
@@ -67,48 +64,88 @@ def assimilate(
     list[Step]
         One per survey.
     """
-    recorder = recorder or Memory()
-    M = scenario.members
-    state = Stage(scenario.dynamics.initial_state(1))  # stands for all members
-    steps = []
-    for k in range(len(observed)):
-        chain = "first" if k == 0 else analysis.name
-        when = scenario.survey_times[k]
-
-        def report(what: str, k: int = k) -> Callable[[int, int], None] | None:
-            return (lambda done, total: progress(f"{what}, survey {k + 1}", done, total)) if progress else None
-
-        def advance(draft: Draft, state: Stage = state, k: int = k, report: Callable = report) -> dict[str, Any]:
-            return forecast(scenario, state, k, draft, crew, report("two-phase flow"))
-
-        ahead = recorder.fill(f"{chain}/survey_{k + 1}/forecast", M, when, advance)
-
-        def simulate(draft: Draft, ahead: Stage = ahead, k: int = k, report: Callable = report) -> dict[str, Any]:
-            return predict(scenario, ahead, k, draft, crew, report("waves and images"))
-
-        predicted = None
-        if analysis.uses_data:
-            predicted = recorder.fill(f"{chain}/survey_{k + 1}/predicted", M, when, simulate)
-
-        def update(ahead: Stage = ahead, predicted: Stage | None = predicted, k: int = k) -> Stage:
-            state = ahead.ensemble.select(["saturation", "pressure"])
-            if predicted is None:
-                return Stage(state)
-            folder = recorder.scratch(f"{analysis.name}/survey_{k + 1}/posterior")
-            acting = analysis if folder is None else analysis.resumable(folder)
-            simulated, data = scenario.observation.refer(state, predicted.ensemble, observed[k])
-
-            def operator(members: Ensemble) -> Ensemble:
-                return scenario.observation.refer(state, scenario.observation.predict(members))[0]
-
-            posterior = acting.update(
-                state,
-                Evidence(simulated, data, scenario.observation.noise, operator),
-                generator(scenario.seed, f"analysis {analysis.name}", k),
-                (lambda what, done, total: progress(f"{what}, survey {k + 1}", done, total)) if progress else None,
-            )
-            return Stage(posterior.ensemble, {"statistics": posterior.statistics}, posterior.weights)
-
-        state = recorder.stage(f"{analysis.name}/survey_{k + 1}/posterior", update)
+    chain = _Chain(scenario, analysis, recorder or MemoryRecorder(), workers or LocalWorkers(), progress)
+    state, steps = chain.start(), []
+    for k, datum in enumerate(observed):
+        ahead = chain.forecast(k, state)
+        predicted = chain.predict(k, ahead) if analysis.uses_data else None
+        state = chain.analyse(k, ahead, predicted, datum)
         steps.append(Step(ahead, predicted, state))
     return steps
+
+
+@dataclass(frozen=True, eq=False)
+class _Chain:
+    """The stages of one analysis, each computed unless the recorder has it."""
+
+    scenario: Scenario
+    analysis: Analysis
+    recorder: Recorder
+    workers: Workers
+    progress: Progress | None
+
+    def start(self) -> Stage:
+        """The state at rest; it stands for all members."""
+        return Stage(self.scenario.dynamics.initial_state(1))
+
+    def forecast(self, k: int, state: Stage) -> Stage:
+        """x_k^f of all members, from the posterior of the survey before."""
+        told = self._counted("forecast", k)
+        compute = partial(forecast, self.scenario, state, k, workers=self.workers, progress=told)
+        return self.recorder.fill(self._shared(k, "forecast"), self.scenario.members, self._time(k), compute)
+
+    def predict(self, k: int, ahead: Stage) -> Stage:
+        """H(x_k^f) of all members."""
+        told = self._counted("predicted data", k)
+        compute = partial(predict, self.scenario, ahead, k, workers=self.workers, progress=told)
+        return self.recorder.fill(self._shared(k, "predicted"), self.scenario.members, self._time(k), compute)
+
+    def analyse(self, k: int, ahead: Stage, predicted: Stage | None, datum: Ensemble) -> Stage:
+        """x_k of all members: the forecast itself, where the analysis does not look at data."""
+        compute = partial(self._posterior, k, ahead.ensemble, predicted.ensemble if predicted else None, datum)
+        return self.recorder.stage(self._own(k, "posterior"), compute)
+
+    def _posterior(self, k: int, ahead: Ensemble, predicted: Ensemble | None, datum: Ensemble) -> Stage:
+        scenario = self.scenario
+        if predicted is None:
+            return Stage(ahead.select(scenario.analysed))
+        state = ahead.select(scenario.inferred)
+        simulated, data = scenario.observation.refer(ahead, predicted, datum)
+        evidence = Evidence(simulated, data, scenario.observation.noise, partial(self._operator, ahead))
+        random = generator(scenario.seed, f"analysis {self.analysis.name}", k)
+        told = self.progress and partial(self._tell, k)
+        posterior = self._resumable(k).update(state, evidence, random, told)
+        added = [name for name in posterior.ensemble.names if name not in state]
+        if added:  # weights or windows that travel with the members: nothing here would carry them on
+            raise InputError(
+                "analysis", self.analysis.name, f"it adds {', '.join(added)} to the members, which no stage keeps"
+            )
+        moved = Ensemble({**ahead.fields, **posterior.ensemble.fields}, ahead.time)
+        return Stage(moved.select(scenario.analysed), {"statistics": posterior.statistics}, posterior.weights)
+
+    def _operator(self, ahead: Ensemble, members: Ensemble) -> Ensemble:
+        """H of any states, relative to the same reference as the predicted data of the forecast."""
+        observation = self.scenario.observation
+        return observation.refer(ahead, observation.predict(members))[0]
+
+    def _resumable(self, k: int) -> Analysis:
+        """The analysis, with a folder for what it needs to go on after an interruption, where there is one."""
+        folder = self.recorder.scratch(self._own(k, "posterior"))
+        return self.analysis if folder is None else self.analysis.resumable(folder)
+
+    def _time(self, k: int) -> float:
+        return self.scenario.survey_times[k]
+
+    def _own(self, k: int, stage: str) -> str:
+        return f"{self.analysis.name}/survey_{k + 1}/{stage}"
+
+    def _shared(self, k: int, stage: str) -> str:
+        """The name of a stage that all analyses share at the first survey."""
+        return f"first/survey_1/{stage}" if k == 0 else self._own(k, stage)
+
+    def _counted(self, what: str, k: int) -> MemberProgress | None:
+        return self.progress and partial(self.progress, f"{what}, survey {k + 1}")
+
+    def _tell(self, k: int, what: str, done: int, total: int) -> None:
+        if self.progress is not None:
+            self.progress(f"{what}, survey {k + 1}", done, total)

@@ -1,19 +1,19 @@
 r"""Blocks of members as tasks: what is sent to whoever computes, and what comes back.
 
-    forecast   x_k^f = M(x_{k-1}, K),  K ~ p(K)         of some members, K drawn where they are computed
+    forecast   x_k^f = M(x_{k-1}, θ),  θ ~ p(θ)         of some members, θ drawn where they are computed
     predict    H(x_k^f)                                  of some members
 
 A member's result depends on its number, the survey, the attempt and the seed only, so any block may be computed
 anywhere, in any order. Data travel by reference where they can: a task names the zarr group that holds the states
-(:class:`Rows`) and the draft that waits for the results (:class:`~seisflow.storage.draft.Target`); a process that sees these
-folders reads and writes there, and sends back only that it has done so. Where it does not see them, the arrays travel
-with the task.
+(:class:`StoredMembers`) and the partial stage that waits for the results (:class:`~seisflow.storage.partial.Target`); a
+process that sees these folders reads and writes there, and sends back only that it has done so. Where it does not see
+them, the arrays travel with the task.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,23 +21,22 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seisflow.ensemble import Ensemble
-from seisflow.storage.draft import Description, Draft, Target, describe
+from seisflow.ensemble import Ensemble, MemberProgress
+from seisflow.storage.partial import Description, PartialStage, Target, describe
 from seisflow.storage.recorder import Stage
 from seisflow.storage.zarr_files import MemberFile
 
 if TYPE_CHECKING:
     from seisflow.assimilation.scenario import Scenario
 
-__all__ = ["Result", "Rows", "Task", "Work", "perform"]
+__all__ = ["BlockResult", "BlockTask", "MemberStage", "StoredMembers", "perform"]
 
-Progress = Callable[[int, int], None]
 Kind = Literal["forecast", "predict"]
 
 
 @dataclass(frozen=True)
-class Rows:
-    """An ensemble by reference: the zarr group that holds it.
+class StoredMembers:
+    """Some members of a stored ensemble by reference: the zarr group that holds it.
 
     Parameters
     ----------
@@ -45,6 +44,8 @@ class Rows:
         Its folder.
     checksum
         Of the group: tells it from one of that name on another machine.
+    members
+        Numbers of the members, in order.
     names
         Fields that are wanted.
     time
@@ -53,24 +54,25 @@ class Rows:
 
     group: str
     checksum: int
+    members: tuple[int, ...]
     names: tuple[str, ...]
     time: float
 
     @staticmethod
-    def of(stage: Stage, names: tuple[str, ...]) -> Rows | None:
-        """The reference of a stage, ``None`` for one in memory."""
+    def of(stage: Stage, members: tuple[int, ...], names: tuple[str, ...]) -> StoredMembers | None:
+        """The reference of some members of a stage, ``None`` for one in memory."""
         if stage.folder is None:
             return None
         checksum = json.loads((stage.folder / "zarr.json").read_text())["attributes"]["checksum"]
-        return Rows(str(stage.folder.absolute()), checksum, names, stage.ensemble.time)
+        return StoredMembers(str(stage.folder.absolute()), checksum, members, names, stage.ensemble.time)
 
-    def take(self, members: tuple[int, ...]) -> Ensemble | None:
-        """Some members; ``None`` where this process does not see the group."""
+    def read(self) -> Ensemble | None:
+        """The members; ``None`` where this process does not see the group."""
         folder = Path(self.group)
         try:
             if json.loads((folder / "zarr.json").read_text())["attributes"]["checksum"] != self.checksum:
                 return None
-            return Ensemble({name: _array(folder / name)[list(members)] for name in self.names}, self.time)
+            return Ensemble({name: _array(folder / name)[list(self.members)] for name in self.names}, self.time)
         except (OSError, ValueError, KeyError):
             return None
 
@@ -81,7 +83,7 @@ def _array(folder: Path) -> NDArray:
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class BlockTask:
     """A block of members to compute.
 
     Parameters
@@ -93,7 +95,7 @@ class Task:
     members
         Their numbers.
     state
-        Their states, or a reference to the ensemble that they are in; one state stands for all of them.
+        The states that they start from, or a reference to them; one state stands for all of them.
     target
         Where results are to be written; ``None``: they are sent back.
     attempt
@@ -103,7 +105,7 @@ class Task:
     kind: Kind
     survey: int
     members: tuple[int, ...]
-    state: Ensemble | Rows
+    state: Ensemble | StoredMembers
     target: Target | None = None
     attempt: int = 0
 
@@ -111,32 +113,37 @@ class Task:
         """The states; ``None`` where this process does not see them, or not the target."""
         if self.target is not None and not self.target.reachable():
             return None
-        if isinstance(self.state, Rows):
-            return self.state.take(self.members)
+        if isinstance(self.state, StoredMembers):
+            return self.state.read()
         return self.state.members([0] * len(self.members)) if self.state.size == 1 else self.state
 
 
 @dataclass(frozen=True, eq=False)
-class Work:
-    """A stage that is computed in blocks: what the tasks of its blocks are made of, in the process that keeps the draft.
+class MemberStage:
+    """A stage that is computed member by member: what the tasks of its blocks are made of.
+
+    It stays in the process that keeps the partial stage.
 
     Parameters
     ----------
+    scenario
+        Prior, dynamics, observation.
     kind, survey
-        As in :class:`Task`.
+        As in :class:`BlockTask`.
     before
         The states to begin with; one state stands for all members.
     names
         Their fields that are wanted.
-    draft
+    partial
         Where the members go.
     """
 
+    scenario: Scenario
     kind: Kind
     survey: int
     before: Stage
     names: tuple[str, ...]
-    draft: Draft
+    partial: PartialStage
 
     @property
     def member_bytes(self) -> int:
@@ -144,20 +151,26 @@ class Work:
         arrays = [self.before.ensemble[name] for name in self.names]
         return 3 * sum(array.nbytes // len(array) for array in arrays)
 
-    def task(self, members: Sequence[int], attempt: int = 0, by_reference: bool = False) -> Task:
+    def starts(self, members: Sequence[int], attempt: int = 0) -> tuple[int, ...]:
+        """Numbers of the members whose states these members begin with."""
+        return self.scenario.starts(self.survey, members, attempt, self.partial.members)
+
+    def task(self, members: Sequence[int], attempt: int = 0, by_reference: bool = False) -> BlockTask:
         """The task of some members."""
-        chosen = tuple(int(m) for m in members)
+        starts = self.starts(members, attempt)
         ensemble = self.before.ensemble.select(self.names)
-        whole = chosen == tuple(range(ensemble.size))
-        state: Ensemble | Rows | None = Rows.of(self.before, self.names) if by_reference else None
+        state: Ensemble | StoredMembers | None = None
+        if by_reference:
+            state = StoredMembers.of(self.before, starts, self.names)
         if state is None:
-            state = ensemble if ensemble.size == 1 or whole else ensemble.members(list(chosen))
-        target = self.draft.target() if by_reference else None
-        return Task(self.kind, self.survey, chosen, state, target, attempt)
+            whole = starts == tuple(range(ensemble.size))
+            state = ensemble if ensemble.size == 1 or whole else ensemble.members(list(starts))
+        target = self.partial.target() if by_reference else None
+        return BlockTask(self.kind, self.survey, tuple(int(m) for m in members), state, target, attempt)
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class BlockResult:
     """What came of a task.
 
     Parameters
@@ -178,7 +191,7 @@ class Result:
     unseen: bool = False
 
 
-def perform(scenario: Scenario, task: Task, progress: Progress | None = None) -> Result:
+def perform(scenario: Scenario, task: BlockTask, progress: MemberProgress | None = None) -> BlockResult:
     """Compute a task here.
 
     Parameters
@@ -192,14 +205,16 @@ def perform(scenario: Scenario, task: Task, progress: Progress | None = None) ->
     """
     state = task.states()
     if state is None:
-        return Result(unseen=True)
+        return BlockResult(unseen=True)
     failed: Mapping[int, str] = {}
     if task.kind == "forecast":
-        computed, failed = scenario.forecast_members(state, task.survey, task.members, task.attempt, progress)
+        advanced = scenario.forecast_members(state, task.survey, task.members, task.attempt, progress)
+        computed = advanced.ensemble
+        failed = {task.members[position]: reason for position, reason in advanced.failed.items()}
     else:
         computed = scenario.observation.predict(state, progress)
     description = describe(computed.fields)
     if task.target is None:
-        return Result(dict(computed.fields), description, failed)
+        return BlockResult(dict(computed.fields), description, failed)
     task.target.write(task.members, computed.fields)
-    return Result(None, description, failed)
+    return BlockResult(None, description, failed)

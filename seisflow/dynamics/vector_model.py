@@ -16,8 +16,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from seisflow.dynamics.base import Dynamics
-from seisflow.ensemble import Ensemble
+from seisflow.dynamics.base import Advanced, Dynamics, not_finite
+from seisflow.ensemble import Ensemble, MemberProgress
 from seisflow.errors import InputError
 
 __all__ = ["VectorModel", "rk4_adjoint", "rk4_step", "rk4_tangent"]
@@ -32,6 +32,7 @@ class VectorModel(Dynamics):
     A model gives one step, its tangent and its adjoint; carrying them over many steps is written here, once.
     """
 
+    state = ("state",)
     step: float
     """Time step h, in the model's own unit of time."""
 
@@ -60,16 +61,16 @@ class VectorModel(Dynamics):
         return count
 
     def advance(
-        self, ensemble: Ensemble, start: float, stop: float, progress: Callable[[int, int], None] | None = None
-    ) -> Ensemble:
+        self, ensemble: Ensemble, start: float, stop: float, progress: MemberProgress | None = None
+    ) -> Advanced:
         x = np.asarray(ensemble["state"], np.float64)
-        with np.errstate(over="ignore", invalid="ignore"):  # a member that explodes comes back as not-a-number
+        with np.errstate(over="ignore", invalid="ignore"):  # a member that explodes has failed
             for _ in range(self.steps(start, stop)):
                 x = self.forward_step(x)
         x = np.where(np.isfinite(x).all(axis=-1, keepdims=True), x, np.nan)
         if progress:
             progress(len(x), len(x))
-        return ensemble.replace(stop, state=x)
+        return Advanced(ensemble.replace(stop, state=x), not_finite(x))
 
     def tangent(self, x: NDArray, dx: NDArray, start: float, stop: float) -> NDArray:
         """M'(x) δ from one time to another, x the state at ``start``."""

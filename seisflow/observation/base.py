@@ -3,13 +3,12 @@ r"""The observation contract: y = H(x) + e, e ~ N(0, R)."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.covariance import Covariance
-from seisflow.ensemble import Ensemble
+from seisflow.ensemble import Ensemble, MemberProgress
 
 __all__ = ["Observation"]
 
@@ -18,7 +17,7 @@ class Observation(ABC):
     """What is measured of a state, and with which noise."""
 
     @abstractmethod
-    def predict(self, ensemble: Ensemble, progress: Callable[[int, int], None] | None = None) -> Ensemble:
+    def predict(self, ensemble: Ensemble, progress: MemberProgress | None = None) -> Ensemble:
         """Noise-free data H(x) of every member: named arrays ``(M, *shape)``, one per modality.
 
         ``progress(done, total)`` counts finished members.
@@ -39,6 +38,9 @@ class Observation(ABC):
             Results of :meth:`predict` and :meth:`observe`.
         """
         return data
+
+    def close(self) -> None:  # noqa: B027  most have none
+        """End worker processes; they start again when needed."""
 
     @property
     @abstractmethod

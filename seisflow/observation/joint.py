@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.covariance import BlockCovariance
-from seisflow.ensemble import Ensemble
+from seisflow.ensemble import Ensemble, MemberProgress
 from seisflow.errors import InputError
 from seisflow.observation.base import Observation
 from seisflow.observation.seismic.seismic import Seismic
@@ -41,7 +41,7 @@ class Joint(Observation):
             raise InputError("parts", names, "the fields of the observations need different names")
         return Ensemble({name: data[name] for data in listed for name in data.names}, listed[0].time)
 
-    def predict(self, ensemble: Ensemble, progress: Callable[[int, int], None] | None = None) -> Ensemble:
+    def predict(self, ensemble: Ensemble, progress: MemberProgress | None = None) -> Ensemble:
         # Members are counted by the part that takes the time.
         slowest = next((part for part in self.parts if isinstance(part, Seismic)), self.parts[0])
         return self._merge([part.predict(ensemble, progress if part is slowest else None) for part in self.parts])
@@ -64,5 +64,4 @@ class Joint(Observation):
     def close(self) -> None:
         """End the worker processes of the parts."""
         for part in self.parts:
-            if isinstance(part, Seismic):
-                part.close()
+            part.close()

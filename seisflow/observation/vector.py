@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.covariance import Covariance
-from seisflow.ensemble import Ensemble
+from seisflow.ensemble import Ensemble, MemberProgress
 from seisflow.errors import InputError
 from seisflow.observation.base import Observation
 
@@ -52,7 +52,7 @@ class VectorObservation(Observation):
         C = np.eye(size) if self.components is None else self.components
         return np.eye(size)[C] if C.ndim == 1 else np.asarray(C, np.float64)
 
-    def predict(self, ensemble: Ensemble, progress: Callable[[int, int], None] | None = None) -> Ensemble:
+    def predict(self, ensemble: Ensemble, progress: MemberProgress | None = None) -> Ensemble:
         if progress:
             progress(ensemble.size, ensemble.size)
         return Ensemble({"data": self.apply(ensemble["state"])}, ensemble.time)

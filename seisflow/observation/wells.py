@@ -5,13 +5,13 @@ The pressure datum is the change since the initial (hydrostatic) state [Pa]: tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.covariance import BlockCovariance, DiagonalCovariance
-from seisflow.ensemble import Ensemble
+from seisflow.ensemble import Ensemble, MemberProgress
 from seisflow.errors import InputError
 from seisflow.grid import Grid
 from seisflow.observation.base import Observation
@@ -85,7 +85,7 @@ class Wells(Observation):
         lateral = tuple(np.array(self.columns).T)
         return fields[(slice(None), *lateral)].astype(np.float64)
 
-    def predict(self, ensemble: Ensemble, progress: Callable[[int, int], None] | None = None) -> Ensemble:
+    def predict(self, ensemble: Ensemble, progress: MemberProgress | None = None) -> Ensemble:
         pressure = self._log(ensemble["pressure"] - self.initial_pressure)
         return Ensemble(
             {"well_saturation": self._log(ensemble["saturation"]), "well_pressure": pressure}, ensemble.time

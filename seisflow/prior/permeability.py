@@ -19,15 +19,18 @@ band is a geometric mean of K.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
+from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.geology.section import Section
 from seisflow.grid import Grid, average
+from seisflow.prior.base import Prior
 from seisflow.prior.gaussian_field import gaussian_field
 from seisflow.units import MILLIDARCY
 
@@ -55,8 +58,8 @@ def permeability_from_velocity(velocity: NDArray) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, eq=False)
-class PermeabilityPrior:
-    """p(K): draws of horizontal permeability on a flow grid.
+class PermeabilityPrior(Prior):
+    """p(K): draws of horizontal permeability on a flow grid, field ``permeability`` [m²].
 
     Parameters
     ----------
@@ -84,6 +87,9 @@ class PermeabilityPrior:
     InputError
         When the grid leaves the section or a number is out of range.
     """
+
+    name = "permeability"
+    fields = ("permeability",)
 
     section: Section
     grid: Grid
@@ -148,13 +154,12 @@ class PermeabilityPrior:
         seal = (depth < top) & (depth >= top - self.seal_thickness)
         return velocity, seal
 
-    def draw(self, generator: np.random.Generator) -> NDArray[np.float64]:
+    def realisation(self, generator: np.random.Generator) -> NDArray[np.float64]:
         """One draw of the horizontal permeability [m²], ``grid.shape``."""
         velocity, seal = self.velocity(generator)
         permeability = permeability_from_velocity(velocity)
         permeability[seal] = self.seal_permeability
         return permeability
 
-    def ensemble(self, generators: list[np.random.Generator]) -> NDArray[np.float64]:
-        """One draw per generator [m²], ``(M, *grid.shape)``."""
-        return np.stack([self.draw(generator) for generator in generators])
+    def draw(self, generators: Sequence[np.random.Generator]) -> Ensemble:
+        return Ensemble({"permeability": np.stack([self.realisation(generator) for generator in generators])})

@@ -105,7 +105,7 @@ def sizes(study: Study, parts: Parts) -> Sizes:
     parts
         Its objects; no engine is started.
     """
-    grid, M, K = parts.scenario.prior.grid, study.ensemble.members, len(study.surveys.days)
+    grid, M, K = parts.dynamics.grid, study.ensemble.members, len(study.surveys.days)
     chains, informed = len(study.methods), [table for table in study.chosen if table.uses_data]
     seismic, nodes, steps, experiments, kept = _seismic(parts), 0, 0, 0, 0
     if seismic is not None:
@@ -203,7 +203,7 @@ def _measure_networks(parts: Parts) -> float:
     from seisflow.ensemble import Ensemble
     from seisflow.learning.training.options import TrainingOptions
 
-    grid, members, passes = parts.scenario.prior.grid, 16, 0.0
+    grid, members, passes = parts.dynamics.grid, 16, 0.0
     draws = np.random.default_rng(0).standard_normal((members, *grid.shape))
     forecast = Ensemble({"saturation": draws, "pressure": draws[::-1].copy()})
     data = Ensemble({"image": draws.astype(np.float32)})

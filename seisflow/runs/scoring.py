@@ -50,7 +50,7 @@ def score(parts: Parts, truth: Ensemble, samples: Ensemble, plume_region: NDArra
     plume_region
         Cells over which coverage is counted: elsewhere truth and members are dry and any method is right.
     """
-    grid = parts.scenario.prior.grid
+    grid = parts.dynamics.grid
     S, S_true = samples["saturation"], truth["saturation"][0]
     p, p_true = samples["pressure"] / BAR, truth["pressure"][0] / BAR
     pore_volume = grid.cell_volume * np.asarray(parts.dynamics.rock.porosity)

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from seisflow.ensemble import Ensemble
-from seisflow.storage.draft import Draft, MemoryDraft
+from seisflow.storage.partial import PartialStage, PartialStageInMemory
 
-__all__ = ["Memory", "Recorder", "Stage"]
+__all__ = ["MemoryRecorder", "Recorder", "Stage"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +58,12 @@ class Recorder(ABC):
         """Remember a finished stage; returns it as it is remembered."""
 
     @abstractmethod
-    def draft(self, name: str, members: int) -> Draft:
+    def begin(self, name: str, members: int) -> PartialStage:
         """The stage under way of this name, with the members that an earlier run left."""
 
     @abstractmethod
-    def commit(self, name: str, draft: Draft, time: float, attributes: Mapping[str, Any]) -> Stage:
-        """Remember a draft whose members are all there, as a finished stage at a time [s]."""
+    def commit(self, name: str, partial: PartialStage, time: float, attributes: Mapping[str, Any]) -> Stage:
+        """Remember a partial stage whose members are all there, as a finished stage at a time [s]."""
 
     def scratch(self, name: str) -> Path | None:
         """A folder for what the stage of this name needs to go on after an interruption; it goes when the stage is kept."""
@@ -79,7 +79,7 @@ class Recorder(ABC):
         attributes = {**computed.attributes, "seconds": time.perf_counter() - begin}
         return self.keep(name, Stage(computed.ensemble, attributes, computed.weights))
 
-    def fill(self, name: str, members: int, time: float, compute: Callable[[Draft], Mapping[str, Any]]) -> Stage:
+    def fill(self, name: str, members: int, time: float, compute: Callable[[PartialStage], Mapping[str, Any]]) -> Stage:
         """The stage of this name: remembered, or filled member by member now, timed and remembered.
 
         Parameters
@@ -91,22 +91,22 @@ class Recorder(ABC):
         time
             Of its ensemble [s].
         compute
-            Adds the members that the draft lacks; returns the attributes of the stage.
+            Adds the members that the partial stage lacks; returns the attributes of the stage.
         """
         found = self.find(name)
         if found is not None:
             return found
-        draft = self.draft(name, members)
-        attributes = compute(draft)
-        return self.commit(name, draft, time, {**attributes, "seconds": draft.seconds})
+        partial = self.begin(name, members)
+        attributes = compute(partial)
+        return self.commit(name, partial, time, {**attributes, "seconds": partial.seconds})
 
 
-class Memory(Recorder):
+class MemoryRecorder(Recorder):
     """Keeps stages in memory only: for notebooks and tests."""
 
     def __init__(self) -> None:
         self.stages: dict[str, Stage] = {}
-        self.drafts: dict[str, Draft] = {}
+        self.partial: dict[str, PartialStage] = {}
 
     def find(self, name: str) -> Stage | None:
         return self.stages.get(name)
@@ -115,9 +115,9 @@ class Memory(Recorder):
         self.stages[name] = stage
         return stage
 
-    def draft(self, name: str, members: int) -> Draft:
-        return self.drafts.setdefault(name, MemoryDraft(members))
+    def begin(self, name: str, members: int) -> PartialStage:
+        return self.partial.setdefault(name, PartialStageInMemory(members))
 
-    def commit(self, name: str, draft: Draft, time: float, attributes: Mapping[str, Any]) -> Stage:
-        self.drafts.pop(name, None)
-        return self.keep(name, Stage(Ensemble(draft.fields(), time), attributes))
+    def commit(self, name: str, partial: PartialStage, time: float, attributes: Mapping[str, Any]) -> Stage:
+        self.partial.pop(name, None)
+        return self.keep(name, Stage(Ensemble(partial.fields(), time), attributes))

@@ -5,10 +5,10 @@ r"""A run on disk: one folder, one zarr v3 group per stage, each committed whole
     RUN/stages.zarr/<stage>/     one group a stage, e.g. ``flow/survey_2/posterior``: one array a field, with named
                                  dimensions, coordinates and units; its numbers (seconds, reports) are attributes
     RUN/weights/<stage>.safetensors      network weights, where the stage has any
-    RUN/drafts/                  stages under way (:mod:`seisflow.storage.draft`)
+    RUN/drafts/                  stages under way (:mod:`seisflow.storage.partial`)
 
 A stage is written in ``drafts``, brought to the disk, and renamed into place: a killed run leaves whole stages and
-drafts, and the next one goes on behind the last member. ``xarray.open_zarr(RUN/stages.zarr/<stage>)`` opens one stage,
+partial ones, and the next one goes on behind the last member. ``xarray.open_zarr(RUN/stages.zarr/<stage>)`` opens one stage,
 ``xarray.open_datatree(RUN/stages.zarr, engine="zarr")`` all of them.
 
 Every member of every field has a checksum, and so have all small files of a stage; they are compared when a run reads a
@@ -32,9 +32,9 @@ import numpy as np
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError, SeisflowError
 from seisflow.storage.axes import Layout
-from seisflow.storage.draft import Draft, StoredDraft
 from seisflow.storage.errors import DamagedStageError, explained
-from seisflow.storage.recorder import Memory, Recorder, Stage
+from seisflow.storage.partial import PartialStage, StoredPartialStage
+from seisflow.storage.recorder import MemoryRecorder, Recorder, Stage
 from seisflow.storage.stage_attributes import checksum, json_ready, read_attributes, verify_texts
 from seisflow.storage.zarr_files import (
     MemberFile,
@@ -46,7 +46,7 @@ from seisflow.storage.zarr_files import (
     write_file,
 )
 
-__all__ = ["Memory", "Recorder", "Stage", "Store"]
+__all__ = ["MemoryRecorder", "Recorder", "Stage", "Store"]
 
 FORMAT = 1
 
@@ -189,8 +189,8 @@ class Store(Recorder):
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
-    def draft(self, name: str, members: int) -> StoredDraft:
-        return StoredDraft(self.folder / "drafts" / name, members, f"stage {name!r}")
+    def begin(self, name: str, members: int) -> StoredPartialStage:
+        return StoredPartialStage(self.folder / "drafts" / name, members, f"stage {name!r}")
 
     def scratch(self, name: str) -> Path:
         return self.folder / "drafts" / f"{name}.scratch"
@@ -198,49 +198,56 @@ class Store(Recorder):
     def keep(self, name: str, stage: Stage) -> Stage:
         with explained(f"stage {name!r}", self.root / name):
             label = f"stage {name!r}"
-            draft = StoredDraft(self.folder / "drafts" / name, stage.ensemble.size, label, journaled=False)
-            draft.write(range(stage.ensemble.size), stage.ensemble.fields)
-            return self._commit(name, draft, stage.ensemble.time, stage.attributes, stage.weights)
+            partial = StoredPartialStage(self.folder / "drafts" / name, stage.ensemble.size, label, journaled=False)
+            partial.write(range(stage.ensemble.size), stage.ensemble.fields)
+            return self._commit(name, partial, stage.ensemble.time, stage.attributes, stage.weights)
 
-    def commit(self, name: str, draft: Draft, time: float, attributes: Mapping[str, Any]) -> Stage:
-        assert isinstance(draft, StoredDraft)
-        assert draft.done == set(range(draft.members)), name
+    def commit(self, name: str, partial: PartialStage, time: float, attributes: Mapping[str, Any]) -> Stage:
+        assert isinstance(partial, StoredPartialStage)
+        assert partial.done == set(range(partial.members)), name
         with explained(f"stage {name!r}", self.root / name):
-            return self._commit(name, draft, time, attributes, {})
+            return self._commit(name, partial, time, attributes, {})
 
     def _commit(
-        self, name: str, draft: StoredDraft, time: float, attributes: Mapping[str, Any], weights: Mapping[str, Any]
+        self,
+        name: str,
+        partial: StoredPartialStage,
+        time: float,
+        attributes: Mapping[str, Any],
+        weights: Mapping[str, Any],
     ) -> Stage:
         arrays: dict[str, Any] = {}
-        for key, file in draft.files.items():
+        for key, file in partial.files.items():
             axes = self.layout.axes_of(key, len(file.shape))
             arrays[key] = array_metadata(file.shape, file.dtype, axes, self.layout.attributes_of(key))
-            (draft.folder / key / "zarr.json").write_text(json.dumps(arrays[key]))
+            (partial.folder / key / "zarr.json").write_text(json.dumps(arrays[key]))
         used = {axis: n for m in arrays.values() for axis, n in zip(m["dimension_names"], m["shape"], strict=True)}
         for axis, (values, about) in self.layout.coordinates_of(used).items():
-            arrays[axis] = write_array(draft.folder / axis, values, (axis,), about)
-        texts = [p for p in draft.folder.rglob("*") if p.is_file() and p not in {f.path for f in draft.files.values()}]
+            arrays[axis] = write_array(partial.folder / axis, values, (axis,), about)
+        texts = [
+            p for p in partial.folder.rglob("*") if p.is_file() and p not in {f.path for f in partial.files.values()}
+        ]
         checksums = {
-            str(p.relative_to(draft.folder)): zlib.crc32(p.read_bytes())
+            str(p.relative_to(partial.folder)): zlib.crc32(p.read_bytes())
             for p in texts
-            if p.name != "zarr.json" or p.parent != draft.folder
+            if p.name != "zarr.json" or p.parent != partial.folder
         }
         if weights:
             checksums["weights"] = self._write_weights(name, weights)
         said = {
             **json_ready(attributes),
             "format": FORMAT,
-            "fields": list(draft.files),
+            "fields": list(partial.files),
             "time_s": float(time),
             "checksums": checksums,
         }
-        (draft.folder / "zarr.json").write_bytes(group_metadata({**said, "checksum": checksum(said)}, arrays))
-        sync_tree(draft.folder)
+        (partial.folder / "zarr.json").write_bytes(group_metadata({**said, "checksum": checksum(said)}, arrays))
+        sync_tree(partial.folder)
         path = self.root / name
         self._parents(path)
-        draft.folder.rename(path)
+        partial.folder.rename(path)
         sync_folder(path.parent)
-        draft.journal.unlink(missing_ok=True)
+        partial.journal.unlink(missing_ok=True)
         shutil.rmtree(self.scratch(name), ignore_errors=True)
         logging.getLogger("seisflow").info("kept %s (%.1f s)", name, attributes.get("seconds", 0.0))
         self._known[name] = self._read(name, verify=False, weights=weights)
@@ -261,5 +268,5 @@ class Store(Recorder):
                 write_file(self.root / parent / "zarr.json", group_metadata({}))
 
     def finish(self) -> None:
-        """Remove what is left of drafts that no stage needs any more."""
+        """Remove what is left of partial stages that no stage needs any more."""
         shutil.rmtree(self.folder / "drafts", ignore_errors=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from seisflow.analysis.base import Analysis
 from seisflow.analysis.table import Site
 from seisflow.analysis.transform import LevelSetSaturation, Relative, StateTransform
-from seisflow.assimilation.climatology import StudyClimatology
+from seisflow.assimilation.open_loop_covariance import OpenLoopCovariance
 from seisflow.assimilation.scenario import Scenario
 from seisflow.dynamics.julia.engine import JuliaEngine
 from seisflow.dynamics.two_phase.model import (
@@ -174,14 +174,14 @@ def build_analysis(study: Study, name: str, parts: Parts) -> Analysis:
 
 def _site(study: Study, parts: Parts) -> Site:
     """What the study's methods are told of it."""
-    grid = parts.scenario.prior.grid
+    grid = parts.dynamics.grid
     columns = [grid.locate((x, grid.centres(1)[0]))[0] for x in study.wells.x_m]
     cells = _positions(grid.centres(0), grid.centres(1))
     logs = _positions(grid.centres(0)[columns], grid.centres(1))
     saturation = LevelSetSaturation(residual_brine=study.fluids.brine_residual)
 
-    def climatology(members: int, factor: float) -> StudyClimatology:
-        return StudyClimatology(parts.scenario, members, FIELDS, factor)
+    def climatology(members: int, factor: float) -> OpenLoopCovariance:
+        return OpenLoopCovariance(parts.scenario, members, FIELDS, factor)
 
     return Site(
         fields=FIELDS,

@@ -27,9 +27,10 @@ from scipy.special import logsumexp
 from seisflow.analysis.base import Analysis, Evidence
 from seisflow.covariance import Covariance
 from seisflow.diagnostics.scores import crps
+from seisflow.dynamics.base import Advanced
 from seisflow.dynamics.vector_model import VectorModel
 from seisflow.ensemble import Ensemble
-from seisflow.errors import InputError
+from seisflow.errors import InputError, SimulationError
 from seisflow.observation.vector import VectorObservation
 from seisflow.seeds import generator
 
@@ -138,20 +139,27 @@ class Experiment:
         """Draws of the state at time 0."""
         return Ensemble({"state": self.start_mean + self.start_covariance.sample(members, stream)})
 
-    def forecast(self, ensemble: Ensemble, cycle: int, stream: np.random.Generator) -> Ensemble:
-        """The ensemble at the time of the given cycle's data (from 0), from one interval before."""
+    def forecast(self, ensemble: Ensemble, cycle: int, stream: np.random.Generator) -> Advanced:
+        """The ensemble at the time of the given cycle's data (from 0), from one interval before; members that failed."""
         stop = self._times[cycle]
         ahead = self.dynamics.advance(ensemble, stop - self.interval, stop)
         if self.model_noise is None:
             return ahead
-        return ahead.replace(state=ahead["state"] + self.model_noise.sample(ahead.size, stream))
+        x = ahead.ensemble["state"]
+        return Advanced(ahead.ensemble.replace(state=x + self.model_noise.sample(len(x), stream)), ahead.failed)
 
     def simulate(self, seed: int) -> Twin:
-        """The truth and the data of a seed; no member shares their random streams."""
+        """The truth and the data of a seed; no member shares their random streams.
+
+        Raises
+        ------
+        SimulationError
+            When the model cannot follow the truth.
+        """
         state = self.start(1, generator(seed, "truth"))
         truth, data = [], []
         for k in range(self.cycles):
-            state = self.forecast(state, k, generator(seed, "truth", k + 1))
+            state = _arrived(self.forecast(state, k, generator(seed, "truth", k + 1)), f"the truth of seed {seed}")
             truth.append(state["state"][0])
             data.append(self.observation.observe(state, generator(seed, "data noise", k))["data"][0])
         return Twin(np.array(truth), np.array(data))
@@ -162,7 +170,7 @@ class Experiment:
         spin_up = int(np.ceil(self.burn_in / self.interval)) + 1
         kept = []
         for k in range(spin_up + -(-draws // runs)):
-            state = self.dynamics.advance(state, 0.0, self.interval)
+            state = _arrived(self.dynamics.advance(state, 0.0, self.interval), "a long run")
             if k >= spin_up:
                 kept.append(state["state"])
         return Ensemble({"state": np.concatenate(kept)[:draws]})
@@ -198,9 +206,10 @@ class Experiment:
         if weighted:
             ensemble = ensemble.replace(log_weight=np.zeros(members))
         for k in range(K):
-            ensemble = self.forecast(ensemble, k, generator(seed, "model noise", k))
-            if not np.isfinite(ensemble["state"]).all():
+            ahead = self.forecast(ensemble, k, generator(seed, "model noise", k))
+            if ahead.failed:
                 break
+            ensemble = ahead.ensemble
             table["rmse_forecast"][k], table["spread_forecast"][k] = _error_and_spread(ensemble, twin.truth[k])
             before = time.perf_counter()
             posterior = analysis.update(
@@ -234,6 +243,13 @@ class Experiment:
             members=members,
             **table,
         )
+
+
+def _arrived(advanced: Advanced, what: str) -> Ensemble:
+    """The ensemble of a forecast in which no member may fail."""
+    for reason in advanced.failed.values():
+        raise SimulationError(f"{what} failed: {reason}")
+    return advanced.ensemble
 
 
 def normalised_weights(ensemble: Ensemble) -> NDArray[np.float64]:

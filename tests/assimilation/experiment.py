@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from seisflow.analysis.kalman.enkf import EnKF
-from seisflow.assimilation.executors import Crew
+from seisflow.assimilation.executors import Workers
 from seisflow.assimilation.loop import assimilate
 from seisflow.assimilation.scenario import Scenario, simulate_truth
 from seisflow.storage.recorder import Recorder
@@ -13,10 +13,10 @@ from seisflow.storage.recorder import Recorder
 MEMBERS = 13
 
 
-def whole(scenario: Scenario, recorder: Recorder, crew: Crew | None = None, **options) -> dict[str, np.ndarray]:
+def whole(scenario: Scenario, recorder: Recorder, workers: Workers | None = None, **options) -> dict[str, np.ndarray]:
     """Truth, data and two surveys of a filter; all arrays."""
     _, observed = simulate_truth(scenario, recorder)
-    steps = assimilate(scenario, observed, EnKF(), recorder, crew=crew, **options)
+    steps = assimilate(scenario, observed, EnKF(), recorder, workers=workers, **options)
     stages = [stage for step in steps for stage in (step.forecast, step.predicted, step.posterior)]
     return {f"{i}/{name}": np.array(s.ensemble[name]) for i, s in enumerate(stages) for name in s.ensemble.names}
 

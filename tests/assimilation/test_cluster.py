@@ -17,8 +17,8 @@ import pytest
 from seisflow.assimilation.members import forecast
 from seisflow.errors import InputError, SimulationError
 from seisflow.runner import run_study
-from seisflow.storage.draft import MemoryDraft
-from seisflow.storage.recorder import Memory, Stage
+from seisflow.storage.partial import PartialStageInMemory
+from seisflow.storage.recorder import MemoryRecorder, Stage
 from seisflow.storage.store import Store
 from seisflow.study import Study
 from tests.assimilation.experiment import MEMBERS, same, whole
@@ -29,7 +29,7 @@ from tests.toy import toy
 
 @pytest.fixture(scope="module")
 def expected() -> dict[str, np.ndarray]:
-    return whole(toy(MEMBERS), Memory())
+    return whole(toy(MEMBERS), MemoryRecorder())
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +73,9 @@ def test_that_a_cluster_with_a_worker_killed_in_mid_stage_gives_the_same_arrays(
 
     first = next(iter(pids(cluster).values()))
     kill_when(cluster, lambda: diary.exists() and diary.read_text().count(f"{first} ") >= 2, killed)
-    with connect(cluster.scheduler_address) as crew:
-        same(expected, whole(scenario, Store(tmp_path / "run"), crew))
-        assert crew.by_reference
+    with connect(cluster.scheduler_address) as workers:
+        same(expected, whole(scenario, Store(tmp_path / "run"), workers))
+        assert workers.by_reference
     assert killed == [first]
     begun = [line.split()[1] for line in diary.read_text().splitlines()]
     # The truth has one K at both surveys; of the killed worker's members at most those of one block were begun twice.
@@ -85,18 +85,18 @@ def test_that_a_cluster_with_a_worker_killed_in_mid_stage_gives_the_same_arrays(
 def test_that_a_member_that_ends_its_workers_is_given_up_and_replaced(cluster, tmp_path):
     from seisflow.assimilation.cluster import cluster as connect
 
-    first = np.sort(toy(MEMBERS).draw_permeability(0, np.arange(MEMBERS))[:, 0, 0])
+    first = np.sort(toy(MEMBERS).draw(0, np.arange(MEMBERS))["permeability"][:, 0, 0])
     limit = (first[-1] + first[-2]) / 2
     scenario = toy(MEMBERS, dies_above=limit)
-    with connect(cluster.scheduler_address) as crew:
-        draft = Store(tmp_path / "run").draft("a", MEMBERS)
-        said = forecast(scenario, Stage(scenario.dynamics.initial_state(1)), 0, draft, crew)
+    with connect(cluster.scheduler_address) as workers:
+        partial = Store(tmp_path / "run").begin("a", MEMBERS)
+        said = forecast(scenario, Stage(scenario.dynamics.initial_state(1)), 0, partial, workers)
     (replaced,) = said["replaced_members"]
     assert "ended one after the other" in replaced["reason"]
-    expected = MemoryDraft(MEMBERS)
+    expected = PartialStageInMemory(MEMBERS)
     failing = toy(MEMBERS, fails_above=limit)  # the same member fails kindly
     forecast(failing, Stage(failing.dynamics.initial_state(1)), 0, expected)
-    same(expected.fields(), draft.fields())
+    same(expected.fields(), partial.fields())
 
 
 def test_that_a_scheduler_that_is_not_there_is_told_before_any_work(tmp_path, monkeypatch):
@@ -136,13 +136,13 @@ def test_that_a_lost_scheduler_ends_the_run_with_one_error_and_keeps_what_came_i
         address = json.loads(file.read_text())["address"]
 
         def end(what: str, done: int, total: int) -> None:
-            if "flow, survey 2" in what and done >= 4:
+            if "forecast, survey 2" in what and done >= 4:
                 scheduler.kill()
 
         scenario = toy(MEMBERS, seconds=0.2)
-        with pytest.raises(SimulationError, match="the executor was lost"), connect(address) as crew:
-            whole(scenario, Store(tmp_path / "run"), crew, progress=end)
-        assert len(Store(tmp_path / "run").draft("enkf/survey_2/forecast", MEMBERS).done) >= 4
+        with pytest.raises(SimulationError, match="the executor was lost"), connect(address) as workers:
+            whole(scenario, Store(tmp_path / "run"), workers, progress=end)
+        assert len(Store(tmp_path / "run").begin("enkf/survey_2/forecast", MEMBERS).done) >= 4
         same(expected, whole(scenario, Store(tmp_path / "run")))
     finally:
         scheduler.kill()

@@ -40,7 +40,7 @@ def compass_prior():
 
 
 def test_that_the_prior_has_a_continuous_seal_over_a_reservoir(compass_prior):
-    K = compass_prior.ensemble([generator(0, "permeability", 0, m) for m in range(6)]) / MILLIDARCY
+    K = compass_prior.draw([generator(0, "permeability", 0, m) for m in range(6)])["permeability"] / MILLIDARCY
     assert np.isfinite(K).all()
     assert (K > 0).all()
     seal = np.isclose(K, 1e-3)
@@ -54,14 +54,14 @@ def test_that_the_prior_has_a_continuous_seal_over_a_reservoir(compass_prior):
 
 
 def test_that_draws_differ_and_repeat_with_their_generator(compass_prior):
-    a, b = (compass_prior.draw(generator(0, "permeability", 0, m)) for m in (0, 1))
+    a, b = (compass_prior.realisation(generator(0, "permeability", 0, m)) for m in (0, 1))
     assert np.abs(np.log(a) - np.log(b)).mean() > 0.1
-    np.testing.assert_array_equal(a, compass_prior.draw(generator(0, "permeability", 0, 0)))
+    np.testing.assert_array_equal(a, compass_prior.realisation(generator(0, "permeability", 0, 0)))
 
 
 def test_that_without_noise_and_warp_the_prior_is_the_rule_itself(compass_prior):
     still = dataclasses.replace(compass_prior, noise_std=0.0, warp_std=(0.0, 0.0))
-    np.testing.assert_array_equal(still.draw(generator(0, "a")), still.draw(generator(1, "b")))
+    np.testing.assert_array_equal(still.realisation(generator(0, "a")), still.realisation(generator(1, "b")))
 
 
 def test_that_a_grid_beyond_the_section_is_refused():

@@ -18,8 +18,8 @@ from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError, SeisflowError, StorageError
 from seisflow.grid import Grid
 from seisflow.storage.axes import study_layout
-from seisflow.storage.draft import StoredDraft, describe
 from seisflow.storage.errors import DamagedStageError
+from seisflow.storage.partial import StoredPartialStage, describe
 from seisflow.storage.store import Stage, Store
 from seisflow.storage.zarr_files import MemberFile, array_metadata
 
@@ -178,33 +178,33 @@ def test_that_a_stage_that_was_not_renamed_into_place_does_not_count(tmp_path, r
 
 def test_that_members_in_the_journal_are_kept_and_others_are_not(tmp_path, rng):
     rows = rng.standard_normal((5, 4))
-    draft = StoredDraft(tmp_path / "a", 5)
-    draft.write([0, 3], {"x": rows[[0, 3]]}, attempt=0)
-    draft.write([1], {}, attempt=0, failed={1: "why"})
-    draft.files["x"].write([4], rows[[4]])  # written, but the process died before it said so
-    with draft.journal.open("a") as journal:
+    partial = StoredPartialStage(tmp_path / "a", 5)
+    partial.write([0, 3], {"x": rows[[0, 3]]}, attempt=0)
+    partial.write([1], {}, attempt=0, failed={1: "why"})
+    partial.files["x"].write([4], rows[[4]])  # written, but the process died before it said so
+    with partial.journal.open("a") as journal:
         journal.write('{"members": [4], "fie')
-    again = StoredDraft(tmp_path / "a", 5)
+    again = StoredPartialStage(tmp_path / "a", 5)
     assert again.done == {0, 1, 3}
     assert [dict(e.notes["failed"]) for e in again.entries if "failed" in e.notes] == [{"1": "why"}]
     np.testing.assert_array_equal(again.fields()["x"][[0, 3]], rows[[0, 3]])
     flip(again.files["x"].path, 3 * 32)  # a bit of member 3
-    assert StoredDraft(tmp_path / "a", 5).done == {0, 1}
-    assert StoredDraft(tmp_path / "a", 6).done == set()  # of another ensemble
+    assert StoredPartialStage(tmp_path / "a", 5).done == {0, 1}
+    assert StoredPartialStage(tmp_path / "a", 6).done == set()  # of another ensemble
 
 
 def test_that_members_written_elsewhere_count_only_when_they_are_seen_here_as_written(tmp_path, rng):
     rows = {"x": rng.standard_normal((2, 4))}
-    draft = StoredDraft(tmp_path / "a", 5)
-    target = draft.target()
+    partial = StoredPartialStage(tmp_path / "a", 5)
+    target = partial.target()
     assert target.reachable()
     target.write([1, 2], rows)
     flip(tmp_path / "a" / "x" / "c.0.0", 32)  # a bit of member 1 did not arrive
-    assert not draft.take([1, 2], describe(rows))
-    assert draft.done == set()
+    assert not partial.take([1, 2], describe(rows))
+    assert partial.done == set()
     target.write([1, 2], rows)
-    assert draft.take([1, 2], describe(rows))
-    np.testing.assert_array_equal(StoredDraft(tmp_path / "a", 5).fields()["x"][1:3], rows["x"])
+    assert partial.take([1, 2], describe(rows))
+    np.testing.assert_array_equal(StoredPartialStage(tmp_path / "a", 5).fields()["x"][1:3], rows["x"])
     (tmp_path / "a.journal").write_text('{"token": "of another run", "members": 5}\n')
     assert not target.reachable()
 
@@ -264,14 +264,14 @@ def test_that_a_full_disk_gives_one_error_and_the_run_goes_on_when_there_is_spac
 def filled(store: Store, rows: np.ndarray, begun: list[int], before=None) -> Stage:
     """A stage that is filled three members at a time; ``before`` is called before each."""
 
-    def compute(draft):
+    def compute(partial):
         for first in range(0, len(rows), 3):
-            members = [m for m in range(first, min(first + 3, len(rows))) if m not in draft.done]
+            members = [m for m in range(first, min(first + 3, len(rows))) if m not in partial.done]
             if members:
                 if before is not None:
                     before(first)
                 begun.append(first)
-                draft.write(members, {"x": rows[members]})
+                partial.write(members, {"x": rows[members]})
         return {}
 
     return store.fill("filled", len(rows), 1.0, compute)

@@ -8,12 +8,12 @@ import pytest
 
 from seisflow.analysis.base import Evidence
 from seisflow.analysis.methods import METHODS as TABLES
-from seisflow.assimilation.climatology import StudyClimatology
+from seisflow.assimilation.open_loop_covariance import OpenLoopCovariance
 from seisflow.assimilation.scenario import simulate_truth
 from seisflow.errors import InputError
 from seisflow.runner import run_study
 from seisflow.seeds import generator
-from seisflow.storage.store import Memory
+from seisflow.storage.store import MemoryRecorder
 from seisflow.study import Study
 from seisflow.study.build import build, build_analysis
 from tests.test_run import TINY
@@ -29,7 +29,7 @@ def tiny():
     study = Study.from_dict({**TINY, **FAST, "surveys": {"days": [300.0]}})
     with build(study, workers=1) as parts:
         scenario = parts.scenario
-        _, observed = simulate_truth(scenario, Memory())
+        _, observed = simulate_truth(scenario, MemoryRecorder())
         forecast = scenario.forecast(scenario.dynamics.initial_state(9), 0).ensemble
         forecast = forecast.select(["saturation", "pressure"])
         yield study, parts, observed[0], forecast, scenario.observation.predict(forecast)
@@ -161,7 +161,7 @@ def test_that_far_data_leave_a_localised_analysis_alone(tiny):
 
 def test_that_the_climatology_is_independent_of_the_forecast_and_known_at_surveys_only(tiny):
     _, parts, _, forecast, _ = tiny
-    climatology = StudyClimatology(parts.scenario, 3)
+    climatology = OpenLoopCovariance(parts.scenario, 3)
     covariance = climatology(forecast)
     assert climatology(forecast) is covariance
     assert covariance.states.size == covariance.data.size == 3

@@ -8,10 +8,10 @@ from seisflow.analysis.kalman.enkf import EnKF
 from seisflow.analysis.kalman.etkf import ETKF
 from seisflow.covariance import DiagonalCovariance
 from seisflow.diagnostics import spread_skill
-from seisflow.errors import InputError
+from seisflow.errors import InputError, SimulationError
 from seisflow.observation.vector import VectorObservation
 from seisflow.testbeds import lorenz63_sakov2012, lorenz96_sakov2008
-from seisflow.testbeds.experiment import Experiment
+from seisflow.testbeds.experiment import Experiment, Twin
 from seisflow.testbeds.linear import LinearModel
 from tests.oracles import kalman
 
@@ -65,14 +65,17 @@ def test_that_a_linear_filter_is_calibrated():
 
 def test_that_a_divergence_is_reported_and_not_hidden():
     experiment = Experiment(
-        LinearModel(np.array([[1e200]])),
+        LinearModel(np.array([[1e100]])),
         VectorObservation(DiagonalCovariance(np.ones(1))),
         np.ones(1),
         DiagonalCovariance(np.ones(1)),
         interval=1.0,
         cycles=4,
     )
-    scores = experiment.run(OpenLoop(), 3, 0)
+    with pytest.raises(SimulationError, match="the truth of seed 0 failed: the result is not a finite number"):
+        experiment.simulate(0)
+    scores = experiment.run(OpenLoop(), 3, 0, Twin(np.ones((4, 1)), np.ones((4, 1))))
+    assert np.isfinite(scores.rmse[0])
     assert np.isnan(scores.mean())
     assert (scores.ranks[-1] == -1).all()
 

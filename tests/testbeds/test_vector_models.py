@@ -13,7 +13,7 @@ MODELS = [Lorenz63(), Lorenz96(), Lorenz96(7), LinearModel(np.array([[0.9, 0.3],
 
 
 def run(model, x, steps):
-    return model.advance(Ensemble({"state": x}), 0.0, steps * model.step)["state"]
+    return model.advance(Ensemble({"state": x}), 0.0, steps * model.step).ensemble["state"]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: f"{type(m).__name__}, {m.size}")
@@ -45,9 +45,9 @@ def test_that_the_tangent_is_the_derivative_and_the_adjoint_its_transpose(model,
 def test_that_the_integrator_is_of_fourth_order(kind, steps, rng):
     x = 5 * rng.standard_normal((20, kind().size))
     fine = kind(step=steps[1] / 16)
-    exact = fine.advance(Ensemble({"state": x}), 0.0, 0.2)["state"]
+    exact = fine.advance(Ensemble({"state": x}), 0.0, 0.2).ensemble["state"]
     coarse, half = (
-        np.abs(kind(step=h).advance(Ensemble({"state": x}), 0.0, 0.2)["state"] - exact).max() for h in steps
+        np.abs(kind(step=h).advance(Ensemble({"state": x}), 0.0, 0.2).ensemble["state"] - exact).max() for h in steps
     )
     # 2⁴ = 16 in the limit; at these steps higher orders still speak.
     assert 9 < coarse / half < 30

@@ -56,7 +56,7 @@ class Window:
 
     def to_datum(self, x: NDArray, age: int) -> NDArray[np.float64]:
         """The states at the datum, from those at the window's start."""
-        return self.dynamics.advance(Ensemble({"state": x}), 0.0, age * self.interval)["state"] if age else x
+        return self.dynamics.advance(Ensemble({"state": x}), 0.0, age * self.interval).ensemble["state"] if age else x
 
     def tangent(self, x: NDArray, dx: NDArray, age: int) -> NDArray[np.float64]:
         """Perturbations ``(r, n)`` of the start, carried to the datum along the trajectory from x ``(n,)``."""

@@ -43,11 +43,10 @@ from seisflow.dynamics.julia.pool import (
 )
 from seisflow.dynamics.julia.session import JuliaSession, Settings
 from seisflow.dynamics.julia.wire import Exchange, Value, check_value
+from seisflow.ensemble import MemberProgress
 from seisflow.errors import InputError, JuliaError, JuliaNotFoundError
 
 __all__ = ["JuliaEngine", "JuliaInstallation", "JuliaNotFoundError", "Value", "find_julia", "julia_project"]
-
-Progress = Callable[[int, int], None]
 
 POLL_SECONDS = 0.2
 CHUNKS_PER_WORKER = 4
@@ -176,7 +175,7 @@ class JuliaEngine:
             give_back(self._owner, session)
 
     def call(
-        self, function: str, inputs: Mapping[str, Value], progress: Progress | None = None, total: int = 0
+        self, function: str, inputs: Mapping[str, Value], progress: MemberProgress | None = None, total: int = 0
     ) -> dict[str, Any]:
         """Call ``TwoPhaseFlow.function(inputs)`` and return the values of the dictionary that it returns.
 
@@ -210,7 +209,9 @@ class JuliaEngine:
                 return dict(self._with_session(lambda session: session.call(function, inputs)))
             return self._ensemble(function, inputs, progress or (lambda done, members: None), total)
 
-    def _ensemble(self, function: str, inputs: Mapping[str, Value], progress: Progress, members: int) -> dict[str, Any]:
+    def _ensemble(
+        self, function: str, inputs: Mapping[str, Value], progress: MemberProgress, members: int
+    ) -> dict[str, Any]:
         shared, rows = split(inputs, members)
         if self.executor is None:
             self.start()  # one error, and no threads, where there is no Julia

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
+
+from seisflow.ensemble import MemberProgress
 
 __all__ = ["Engine", "Value"]
 
@@ -17,6 +19,9 @@ class Engine(Protocol):
     """What calls a function of the Julia package on named arrays (:class:`seisflow.dynamics.julia.engine.JuliaEngine`)."""
 
     def call(
-        self, function: str, inputs: Mapping[str, Value], progress: Callable[[int, int], None] | None, total: int, /
+        self, function: str, inputs: Mapping[str, Value], progress: MemberProgress | None, total: int, /
     ) -> dict[str, Any]:
         """Call ``function`` with the inputs and return its named results; ``progress(done, total)`` counts members."""
+
+    def close(self) -> None:
+        """End its workers; they start again when needed."""

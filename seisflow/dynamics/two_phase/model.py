@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seisflow.dynamics.base import Dynamics
+from seisflow.dynamics.base import Advanced, Dynamics, not_finite
 from seisflow.dynamics.two_phase.capillarity import BrooksCorey, TabulatedCapillarity, VanGenuchten
 from seisflow.dynamics.two_phase.case import describe_case
 from seisflow.dynamics.two_phase.checks import increasing, require
@@ -31,7 +31,7 @@ from seisflow.dynamics.two_phase.results import Attempt, MemberReport, Trajector
 from seisflow.dynamics.two_phase.rock import Rock
 from seisflow.dynamics.two_phase.stepping import StepControl
 from seisflow.dynamics.two_phase.wells import Schedule, Source, Well
-from seisflow.ensemble import Ensemble
+from seisflow.ensemble import Ensemble, MemberProgress
 from seisflow.errors import InputError, SimulationError
 from seisflow.grid import Grid
 from seisflow.units import BAR
@@ -56,8 +56,6 @@ __all__ = [
     "VanGenuchtenCurves",
     "Well",
 ]
-
-Progress = Callable[[int, int], None]
 
 PRESSURE_SWING = 100 * BAR
 """Change of pressure whose effect on brine at its residual is not taken for wrong input."""
@@ -92,6 +90,9 @@ class TwoPhaseFlow(Dynamics):
         When parts do not fit together: a well or a source outside the grid or in an inactive cell, rates for another
         number of wells, an infinite rate without a pressure limit, a field of the rock of another shape.
     """
+
+    state = ("saturation", "pressure")
+    remedy = "Allow smaller time steps, or check the injection rate and the pressure limit."
 
     def __init__(
         self,
@@ -132,15 +133,22 @@ class TwoPhaseFlow(Dynamics):
         pressure = np.broadcast_to(hydrostatic_column(self.grid, self.fluids), shape).copy()
         return Ensemble({"saturation": np.zeros(shape), "pressure": pressure}, 0.0)
 
-    def advance(self, ensemble: Ensemble, start: float, stop: float, progress: Progress | None = None) -> Ensemble:
-        return self.advance_with_report(ensemble, start, stop, progress)[0]
+    def advance(
+        self, ensemble: Ensemble, start: float, stop: float, progress: MemberProgress | None = None
+    ) -> Advanced:
+        after, reports = self.advance_with_report(ensemble, start, stop, progress)
+        given_up = {m: report.reason for m, report in enumerate(reports) if not report.converged}
+        return Advanced(after, not_finite(after["saturation"]) | given_up)
+
+    def close(self) -> None:
+        self.engine.close()
 
     def advance_with_report(
         self,
         ensemble: Ensemble,
         start: float,
         stop: float,
-        progress: Progress | None = None,
+        progress: MemberProgress | None = None,
         *,
         raise_on_failure: bool = False,
     ) -> tuple[Ensemble, list[MemberReport]]:
@@ -156,7 +164,7 @@ class TwoPhaseFlow(Dynamics):
         progress
             Called with (finished, total) members.
         raise_on_failure
-            Raise when a member fails, instead of returning not-a-number for it.
+            Raise when a member fails.
 
         Raises
         ------
@@ -180,7 +188,7 @@ class TwoPhaseFlow(Dynamics):
         permeability: NDArray[np.floating],
         times: Sequence[float] | NDArray,
         start: Ensemble | None = None,
-        progress: Progress | None = None,
+        progress: MemberProgress | None = None,
     ) -> Trajectory:
         """States, masses and their errors at many times, for one permeability per member.
 
@@ -241,7 +249,7 @@ class TwoPhaseFlow(Dynamics):
         return self.masses(ensemble)[1]
 
     def _run(
-        self, inputs: dict[str, Value], members: int, start: float, stop: float, progress: Progress | None
+        self, inputs: dict[str, Value], members: int, start: float, stop: float, progress: MemberProgress | None
     ) -> dict[str, Any]:
         """Send a checked state to the engine; the reports are kept."""
         good = math.isfinite(start) and math.isfinite(stop) and stop > start

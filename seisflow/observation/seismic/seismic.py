@@ -22,7 +22,6 @@ member: one forward and one adjoint run per experiment. Members, or the shots of
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import cached_property
 from typing import Literal
@@ -31,7 +30,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seisflow.covariance import LowRankCovariance
-from seisflow.ensemble import Ensemble
+from seisflow.ensemble import Ensemble, MemberProgress
 from seisflow.errors import InputError
 from seisflow.grid import Grid
 from seisflow.observation.base import Observation
@@ -185,7 +184,7 @@ class Seismic(Observation):
 
     # -- the observation --------------------------------------------------------------------------------------------
 
-    def predict(self, ensemble: Ensemble, progress: Callable[[int, int], None] | None = None) -> Ensemble:
+    def predict(self, ensemble: Ensemble, progress: MemberProgress | None = None) -> Ensemble:
         """Noise-free images of the members' ``saturation`` ``(M, *flow_grid.shape)``; ``progress(done, total)``."""
         states = self._settings.states(ensemble)
         unit = self.unit

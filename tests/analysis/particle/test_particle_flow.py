@@ -37,7 +37,7 @@ def test_that_the_flow_is_kernel_times_gradient_plus_divergence(rng, kernel):
 def test_that_the_matrix_kernel_keeps_the_spread_where_the_scalar_one_collapses(rng):
     # Hu & van Leeuwen's test: 1000 variables, prior deviation 2, every 4th observed with deviation 0.5, 20 members.
     n, N, seen = 1000, 20, np.arange(0, 1000, 4)
-    truth = Lorenz96(n).advance(Ensemble({"state": 8 + rng.standard_normal((1, n))}), 0, 10.0)["state"]
+    truth = Lorenz96(n).advance(Ensemble({"state": 8 + rng.standard_normal((1, n))}), 0, 10.0).ensemble["state"]
     X = truth + 2 * rng.standard_normal((1, n)) + 2 * rng.standard_normal((N, n))
     data = Ensemble({"y": truth[:, seen] + 0.5 * rng.standard_normal((1, 250))})
     H = DifferentiableObservation.linear(csr_matrix((np.ones(250), (np.arange(250), seen)), shape=(250, n)))

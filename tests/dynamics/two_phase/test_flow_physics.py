@@ -131,7 +131,7 @@ def test_that_inactive_cells_are_as_if_they_were_not_there(engine: JuliaEngine, 
     np.testing.assert_allclose(whole.mass(a.last()), a.co2_mass[:, -1], rtol=1e-12)
     unknown = np.where(active, a.saturation[:, -1], np.nan)
     np.testing.assert_array_equal(whole.mass(a.last().replace(saturation=unknown)), whole.mass(a.last()))
-    after = whole.advance(before.replace(permeability=K), 0.0, 20 * DAY)
+    after = whole.advance(before.replace(permeability=K), 0.0, 20 * DAY).ensemble
     np.testing.assert_array_equal(after["permeability"], K)
 
 
@@ -163,11 +163,11 @@ def test_that_the_largest_saturation_travels_with_the_ensemble(engine: JuliaEngi
     dynamics = model(engine, fluids=fluids, schedule=Schedule([0.0, 40 * DAY], [RATE, 0.0]), steps=TIGHT)
     whole = dynamics.forward(permeability(GRID, 1), [300 * DAY])
     half = dynamics.forward(permeability(GRID, 1), [150 * DAY]).last().replace(permeability=permeability(GRID, 1))
-    after = dynamics.advance(half, 150 * DAY, 300 * DAY)
+    after = dynamics.advance(half, 150 * DAY, 300 * DAY).ensemble
     np.testing.assert_allclose(after["saturation"], whole.saturation[:, -1], atol=1e-9)  # the same steps
     np.testing.assert_allclose(after["maximum_saturation"], whole.maximum_saturation, atol=1e-9)
     assert np.any(half["maximum_saturation"] > half["saturation"] + 0.01)
-    forgotten = dynamics.advance(half.select(["saturation", "pressure", "permeability"]), 150 * DAY, 300 * DAY)
+    forgotten = dynamics.advance(half.select(["saturation", "pressure", "permeability"]), 150 * DAY, 300 * DAY).ensemble
     assert np.abs(forgotten["saturation"] - after["saturation"]).max() > 1e-3
     assert "maximum_saturation" in forgotten
 

@@ -25,7 +25,7 @@ def test_that_forward_is_advance_from_report_to_report(engine: JuliaEngine) -> N
     assert told[-1] == (3, 3)
     assert dynamics.reports == trajectory.reports
     for t, stop in enumerate(TIMES):
-        state = dynamics.advance(state, state.time, float(stop))
+        state = dynamics.advance(state, state.time, float(stop)).ensemble
         # The same steps from the same states: nothing but rounding can differ.
         np.testing.assert_allclose(trajectory.saturation[:, t], state["saturation"], atol=1e-12)
         np.testing.assert_allclose(trajectory.pressure[:, t], state["pressure"], rtol=1e-12)

@@ -43,8 +43,8 @@ def test_that_the_injected_mass_is_in_place(engine: JuliaEngine) -> None:
 
 def test_that_the_plume_starts_at_the_well_and_rises(engine: JuliaEngine) -> None:
     dynamics = model(engine)
-    early = dynamics.advance(start(dynamics), 0.0, 20 * DAY)["saturation"]
-    late = dynamics.advance(start(dynamics), 0.0, 400 * DAY)["saturation"]
+    early = dynamics.advance(start(dynamics), 0.0, 20 * DAY).ensemble["saturation"]
+    late = dynamics.advance(start(dynamics), 0.0, 400 * DAY).ensemble["saturation"]
     ix = GRID.locate((370.0, 1120.0))[0]
     assert np.all(early.max(axis=2).argmax(axis=1) == ix)
     depth = GRID.depth
@@ -77,8 +77,9 @@ def test_that_the_initial_pressure_is_atmosphere_plus_weight() -> None:
 def test_that_two_intervals_are_one(engine: JuliaEngine) -> None:
     steps = StepControl(initial=5 * DAY, maximum=5 * DAY)
     dynamics = model(engine, steps=steps)
-    whole = dynamics.advance(start(dynamics), 0.0, 100 * DAY)
-    half = dynamics.advance(dynamics.advance(start(dynamics), 0.0, 50 * DAY), 50 * DAY, 100 * DAY)
+    whole = dynamics.advance(start(dynamics), 0.0, 100 * DAY).ensemble
+    half = dynamics.advance(start(dynamics), 0.0, 50 * DAY).ensemble
+    half = dynamics.advance(half, 50 * DAY, 100 * DAY).ensemble
     # Equal steps; only Newton's tolerance of 1e-5 pore volumes remains.
     np.testing.assert_allclose(half["saturation"], whole["saturation"], atol=1e-4)
     np.testing.assert_allclose(half["pressure"], whole["pressure"], rtol=1e-4)
@@ -88,8 +89,8 @@ def test_that_members_do_not_depend_on_their_order_and_inputs_stay_as_they_were(
     dynamics = model(engine)
     before = start(dynamics, 4).replace(label=np.arange(4))
     copies = {name: before[name].copy() for name in before.names}
-    forward = dynamics.advance(before, 0.0, 60 * DAY)
-    backward = dynamics.advance(before.members([3, 2, 1, 0]), 0.0, 60 * DAY)
+    forward = dynamics.advance(before, 0.0, 60 * DAY).ensemble
+    backward = dynamics.advance(before.members([3, 2, 1, 0]), 0.0, 60 * DAY).ensemble
     np.testing.assert_array_equal(backward["saturation"][::-1], forward["saturation"])
     assert forward.names == before.names
     np.testing.assert_array_equal(forward["label"], np.arange(4))
@@ -103,14 +104,14 @@ def test_that_a_slab_in_three_dimensions_is_the_section(engine: JuliaEngine) -> 
     slab = model(engine, slab_grid, wells=Well((370.0, 50.0), (1120.0, 1160.0)))
     before = start(section)
     thick = Ensemble({name: before[name][:, :, None, :] for name in before.names})
-    flat_after, slab_after = section.advance(before, 0.0, 50 * DAY), slab.advance(thick, 0.0, 50 * DAY)
+    flat_after, slab_after = (m.advance(x, 0.0, 50 * DAY).ensemble for m, x in ((section, before), (slab, thick)))
     np.testing.assert_array_equal(slab_after["saturation"][:, :, 0], flat_after["saturation"])
     np.testing.assert_array_equal(slab.mass(slab_after), section.mass(flat_after))
 
 
 def test_that_axes_keep_their_place_in_three_dimensions(engine: JuliaEngine) -> None:
     dynamics = model(engine, BOX)
-    after = dynamics.advance(start(dynamics, 2), 0.0, 5 * DAY)
+    after = dynamics.advance(start(dynamics, 2), 0.0, 5 * DAY).ensemble
     for field in after["saturation"]:
         assert np.unravel_index(field.argmax(), BOX.shape) == (2, 3, 4)
     injected = RATE * 700.0 * 5 * DAY
@@ -147,13 +148,15 @@ def test_that_a_member_that_fails_is_told_and_leaves_the_others_alone(engine: Ju
     after, reports = dynamics.advance_with_report(
         before.replace(permeability=tight), 0.0, 30 * DAY, lambda done, total: seen.append((done, total))
     )
-    good = dynamics.advance(before, 0.0, 30 * DAY)
+    good = dynamics.advance(before, 0.0, 30 * DAY).ensemble
     assert [report.converged for report in reports] == [True, False, True]
     assert "pressure" in reports[1].reason
     assert np.all(np.isnan(after["saturation"][1]))
     assert np.all(np.isnan(after["pressure"][1]))
     np.testing.assert_array_equal(after["saturation"][[0, 2]], good["saturation"][[0, 2]])
     assert seen[-1] == (3, 3)
+    failed = dynamics.advance(before.replace(permeability=tight), 0.0, 30 * DAY).failed
+    assert failed == {1: reports[1].reason}
     with pytest.raises(SimulationError, match=r"1 of 3 members failed\.\nmember 1: pressure"):
         dynamics.advance_with_report(before.replace(permeability=tight), 0.0, 30 * DAY, raise_on_failure=True)
 
@@ -174,7 +177,7 @@ def test_that_capillary_pressure_is_the_same_on_both_sides(
 def test_that_the_direct_solver_agrees(engine: JuliaEngine) -> None:
     iterative, direct = model(engine), model(engine, steps=StepControl(solver="direct"))
     before = start(iterative)
-    a, b = iterative.advance(before, 0.0, 100 * DAY), direct.advance(before, 0.0, 100 * DAY)
+    a, b = (model.advance(before, 0.0, 100 * DAY).ensemble for model in (iterative, direct))
     np.testing.assert_allclose(a["saturation"], b["saturation"], atol=1e-4)  # Newton stops at 1e-5 pore volumes
     np.testing.assert_allclose(a["pressure"], b["pressure"], rtol=1e-4)
 

@@ -11,7 +11,7 @@ from seisflow.assimilation.scenario import simulate_truth
 from seisflow.ensemble import Ensemble
 from seisflow.grid import Grid
 from seisflow.observation import Joint, Seismic, Wells
-from seisflow.storage.recorder import Memory
+from seisflow.storage.recorder import MemoryRecorder
 from tests.observation.models import DENSITY, FLOW, SURVEY, VELOCITY, WAVES, build, plumes
 from tests.toy import toy
 
@@ -78,7 +78,7 @@ def test_that_the_loop_gives_analyses_data_relative_to_the_reference_and_a_kalma
             flow, WAVES, VELOCITY, DENSITY, 0.25, SURVEY, snr=20.0, noise_images=4, reference=reference
         ) as observation:
             scenario = replace(toy(4), observation=observation)
-            _, observed = simulate_truth(scenario, Memory())
+            _, observed = simulate_truth(scenario, MemoryRecorder())
             posteriors[reference] = assimilate(scenario, observed, Watched(bounds={"saturation": (0, 1)}))
     (members, datum), (moved, moved_datum) = (seen[key][0] for key in seen)
     assert np.abs(members - moved).max() > 0.1 * np.abs(members).max()

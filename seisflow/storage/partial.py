@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from seisflow.storage.errors import explained
 from seisflow.storage.zarr_files import MemberFile, write_file
 
-__all__ = ["Draft", "Entry", "MemoryDraft", "StoredDraft", "Target", "describe"]
+__all__ = ["Entry", "PartialStage", "PartialStageInMemory", "StoredPartialStage", "Target", "describe"]
 
 Description = dict[str, tuple[str, tuple[int, ...]]]
 """Field → dtype and shape of a member."""
@@ -46,7 +46,7 @@ def describe(fields: Mapping[str, NDArray]) -> Description:
     return {name: (array.dtype.name, tuple(array.shape[1:])) for name, array in fields.items()}
 
 
-class Draft(ABC):
+class PartialStage(ABC):
     """A stage under way.
 
     Parameters
@@ -97,7 +97,7 @@ class Draft(ABC):
         """The arrays ``(M, ...)``, read-only."""
 
 
-class MemoryDraft(Draft):
+class PartialStageInMemory(PartialStage):
     """A stage under way in memory."""
 
     def __init__(self, members: int) -> None:
@@ -117,14 +117,14 @@ class MemoryDraft(Draft):
 
 @dataclass(frozen=True)
 class Target:
-    """Where members of a draft are written, by a process that sees the folder.
+    """Where members of a partial stage are written, by a process that sees the folder.
 
     Parameters
     ----------
     folder, journal
-        The draft's.
+        Of the partial stage.
     token
-        The first words of the journal: tells this draft from another one of the same name on another machine.
+        The first words of the journal: tells this stage from another one of the same name on another machine.
     members
         M.
     label
@@ -138,7 +138,7 @@ class Target:
     label: str
 
     def reachable(self) -> bool:
-        """Whether this process sees the draft."""
+        """Whether this process sees the partial stage."""
         try:
             with Path(self.journal).open() as journal:
                 return json.loads(journal.readline()).get("token") == self.token and os.access(self.folder, os.W_OK)
@@ -160,7 +160,7 @@ class Target:
                 file.write(members, rows)
 
 
-class StoredDraft(Draft):
+class StoredPartialStage(PartialStage):
     """A stage under way in a run folder; what an earlier run left of it is there already.
 
     Parameters
@@ -180,7 +180,7 @@ class StoredDraft(Draft):
         From every method: the folder cannot be written to, or the disk is full.
     """
 
-    def __init__(self, folder: Path, members: int, label: str = "the draft", *, journaled: bool = True) -> None:
+    def __init__(self, folder: Path, members: int, label: str = "the stage", *, journaled: bool = True) -> None:
         super().__init__(members)
         self.folder, self.label, self.journaled = folder, label, journaled
         self.journal = folder.with_name(folder.name + ".journal")
