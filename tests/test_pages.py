@@ -2,7 +2,8 @@
 
 No block has a guard of its main module, and none is changed. Two things make them quick, both as a reader could:
 
-- the script runs in a folder with a study of its own at ``examples/compass_small.toml``, which is the tiny one;
+- the script runs in a folder with a study of its own at ``examples/compass_small.toml``, on a coarse grid and with the
+  smallest networks;
 - ``docs/running.md`` reads the run that README's lines have left at ``runs/mine``.
 """
 
@@ -19,6 +20,13 @@ from tests.tiny import TINY
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+
+SMALL = {
+    **TINY,
+    "methods": ["enkf", "flow"],
+    "flow": {"epochs": 1, "folds": 2, "scales": 1, "steps": 1, "hidden": 4},
+}
+"""For the 32 members of README's lines."""
 
 CHECKS = {
     "README.md": """
@@ -73,7 +81,7 @@ def run(page, folder):
         capture_output=True,
         text=True,
         check=False,
-        timeout=400,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
 
@@ -83,7 +91,7 @@ def folder(tmp_path_factory):
     """Where README's lines have been run."""
     where = tmp_path_factory.mktemp("reader")
     (where / "examples").mkdir()
-    Study.from_dict(TINY).save(where / "examples" / "compass_small.toml")
+    Study.from_dict(SMALL).save(where / "examples" / "compass_small.toml")
     run(README, where)
     return where
 
