@@ -1,14 +1,19 @@
-"""The wheel: what is in it, and that it works without the checkout."""
+"""The wheel and the sources: what is in them, that the wheel works without the checkout; how to cite, where to report."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
+
+import seisflow
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -77,14 +82,16 @@ def test_that_the_wheel_carries_every_source_and_nothing_of_the_checkout_around_
 
     top = {name.split("/")[0] for name in names}
     assert top == {"seisflow", next(name for name in top if name.endswith(".dist-info"))}
-    assert not [name for name in names if "test" in name.lower() or "__pycache__" in name or "Manifest" in name]
+    parts = {part for name in names for part in name.split("/")}
+    assert not {"tests", "__pycache__", "Manifest.toml"} & parts
+    assert not [part for part in parts if part.startswith(("test_", "conftest"))]
 
 
 def test_that_the_wheel_carries_the_real_data(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    data = tracked("seisflow/data", "*.npz")
+    data = tracked("seisflow/geology", "*.npz")
     assert data
-    assert {f"seisflow/data/{name}" for name in data} <= set(names)
+    assert {f"seisflow/geology/{name}" for name in data} <= set(names)
 
 
 def test_that_julia_runs_from_the_wheel_in_another_folder(site: Path, tmp_path: Path) -> None:
@@ -111,3 +118,36 @@ def test_that_julia_runs_from_the_wheel_in_another_folder(site: Path, tmp_path: 
 def test_that_importing_seisflow_brings_neither_devito_nor_torch_nor_julia(site: Path, tmp_path: Path) -> None:
     code = "import sys, seisflow; print([m for m in ('devito', 'torch', 'juliacall', 'juliapkg') if m in sys.modules])"
     assert run_outside(site, code, tmp_path) == "[]"
+
+
+def test_that_the_sources_say_how_to_cite_and_how_to_report_a_vulnerability(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    (built,) = tmp_path.glob("seisflow-*.tar.gz")
+    with tarfile.open(built) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"CITATION.cff", "SECURITY.md", "LICENSE", "README.md", "docs/index.md", "julia/Project.toml"} <= names
+
+
+def test_that_the_citation_is_of_this_version_licence_and_paper() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)  # what the format asks for
+    assert (citation["cff-version"], citation["type"], citation["license"]) == ("1.2.0", "software", project["license"])
+    assert citation["version"] == seisflow.__version__
+    assert project["description"].lower() in citation["title"].lower()
+    assert citation["authors"] == [{"name": "The seisflow developers"}]
+    paper = citation["preferred-citation"]
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert paper["title"] in readme
+    assert f"doi:{paper['doi']}" in readme
+    for author in paper["authors"]:
+        assert author["family-names"] in readme
+
+
+def test_that_security_names_what_runs_code_and_a_private_way_and_no_address() -> None:
+    page = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    assert "dask scheduler runs code" in page
+    assert "Report a vulnerability" in page
+    assert "@" not in page  # nobody's mail box
+    assert "http" not in page

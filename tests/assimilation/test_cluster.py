@@ -161,33 +161,3 @@ def test_that_a_study_on_a_cluster_that_loses_a_worker_twice_gives_the_same_run(
     run_study(Study.from_dict(TINY), run, scheduler=cluster.scheduler_address)
     same(arrays(finished_tiny[0]), arrays(run))
     assert len(killed) == 2
-
-
-@pytest.mark.slow
-def test_that_the_julia_engine_on_a_cluster_that_loses_a_worker_gives_the_same_bits():
-    distributed = pytest.importorskip("distributed")
-    import dask
-
-    from seisflow.dynamics.julia.engine import JuliaEngine
-    from tests.dynamics.julia.ensembles import assert_same, ensemble
-
-    inputs, killed = ensemble(12), []
-    with JuliaEngine(threads=1) as engine:
-        alone = engine.call("run_case", inputs, None, 12)
-    options = {"threads_per_worker": 1, "processes": True, "dashboard_address": None, "silence_logs": 50}
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 3}),  # the default
-        distributed.LocalCluster(n_workers=2, **options) as local,
-        local.get_client() as client,
-    ):
-        victim = next(iter(client.run(os.getpid).values()))
-
-        def kill(done: int, members: int) -> None:
-            if 0 < done < members and not killed:
-                os.kill(victim, signal.SIGKILL)
-                killed.append(victim)
-
-        with JuliaEngine(executor=client.get_executor(), workers=2) as engine:
-            spread = engine.call("run_case", inputs, kill, 12)
-    assert killed == [victim]
-    assert_same(alone, spread)

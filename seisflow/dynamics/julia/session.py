@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
@@ -16,7 +16,7 @@ from seisflow.dynamics.julia.wire import Exchange, Value, decode, encode
 from seisflow.dynamics.julia.worker import Worker, WorkerDiedError
 from seisflow.errors import JuliaError
 
-__all__ = ["Event", "JuliaSession", "Settings"]
+__all__ = ["Event", "JuliaSession", "WorkerSettings"]
 
 Event = tuple[str, int, dict[str, Any]]
 """What happened (``"begun"``, ``"member"``, ``"result"``, or ``"waiting"``), to which member, and its values."""
@@ -25,8 +25,8 @@ POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What a session needs to know; can travel to another process.
+class WorkerSettings:
+    """How a worker is started.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Settings:
 class JuliaSession:
     """A worker and the folders through which its arrays travel. One thread at a time, except :meth:`end`."""
 
-    def __init__(self, settings: Settings, launch: Launch | None = None) -> None:
+    def __init__(self, settings: WorkerSettings, launch: Launch | None = None) -> None:
         self.settings = settings
         self.launch = launch
         self.julia_version = ""
@@ -130,7 +130,7 @@ class JuliaSession:
                     raise JuliaError(f"{function} was tried twice. {problem}") from None
         raise AssertionError("a stream ends with a result or an error")
 
-    def stream(self, kind: str, function: str, inputs: Mapping[str, Value]) -> Iterator[Event]:
+    def stream(self, kind: str, function: str, inputs: Mapping[str, Value]) -> Generator[Event, None, None]:
         """Ask, and tell what comes back; ``"waiting"`` about five times a second.
 
         A stream that is not followed to its end ends the worker, which is in the middle of something.

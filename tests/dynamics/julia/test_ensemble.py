@@ -1,4 +1,4 @@
-"""Ensembles over threads, workers and executors: the same bits, whatever happens to the workers."""
+"""Ensembles over threads and processes: the same bits, whatever happens to the workers."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from seisflow.dynamics.julia.engine import JuliaEngine
+from seisflow.dynamics.julia.members import Suspicion
 from seisflow.errors import InputError, JuliaError
 from tests.dynamics.julia.ensembles import assert_same, ensemble, with_slow_member
 from tests.dynamics.julia.processes import cpu_seconds, gone, workers_of
@@ -34,9 +35,9 @@ def reference(engine: JuliaEngine) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def pair() -> Iterator[JuliaEngine]:
-    """Two workers of one thread."""
-    with JuliaEngine(threads=1, workers=2) as started:
+def threads() -> Iterator[JuliaEngine]:
+    """One worker of two threads."""
+    with JuliaEngine(threads=2) as started:
         yield started
 
 
@@ -62,36 +63,50 @@ def test_that_an_ensemble_gives_what_single_calls_give(engine: JuliaEngine, refe
     assert len(np.unique(reference["pressure"], axis=0)) == MEMBERS
 
 
-def test_that_threads_and_workers_change_no_bit(pair: JuliaEngine, reference: dict[str, Any]) -> None:
+def test_that_threads_change_no_bit_and_progress_counts_every_member(
+    threads: JuliaEngine, reference: dict[str, Any]
+) -> None:
     told: list[tuple[int, int]] = []
-    assert_same(
-        pair.call("run_case", ensemble(MEMBERS), lambda done, total: told.append((done, total)), MEMBERS), reference
-    )
-    assert told[-1] == (MEMBERS, MEMBERS)
+    outputs = threads.call("run_case", ensemble(MEMBERS), lambda done, total: told.append((done, total)), MEMBERS)
+    assert_same(outputs, reference)
+    assert threads.julia_threads == 2
+    assert {done for done, _ in told} == set(range(MEMBERS + 1))
+    assert {total for _, total in told} == {MEMBERS}
     assert told == sorted(told)
-    assert len(pair.pids) == 2
-    with JuliaEngine(threads=2) as threads:
-        assert_same(threads.call("run_case", ensemble(MEMBERS), None, MEMBERS), reference)
 
 
-def test_that_an_executor_carries_an_ensemble_and_changes_no_bit(reference: dict[str, Any]) -> None:
-    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
-    told: list[int] = []
-    with pool, JuliaEngine(executor=pool) as engine:
-        first = engine.call("run_case", ensemble(MEMBERS), lambda done, _: told.append(done), MEMBERS)
-        assert_same(first, reference)
-        assert told[-1] == MEMBERS
-        assert engine.pid is None  # the worker is a child of the process that runs the call
-        broken = ensemble(MEMBERS)
-        broken["permeability"][2] = np.nan
-        engine.call("run_case", broken, None, MEMBERS)
-        assert list(engine.errors) == [2]
-        with pytest.raises(JuliaError, match="porosity"):
-            engine.call("run_case", ensemble(MEMBERS) | {"porosity": -1.0}, None, MEMBERS)
+def test_that_an_engine_sent_to_another_process_starts_a_worker_there_and_changes_no_bit(
+    engine: JuliaEngine, reference: dict[str, Any]
+) -> None:
+    inputs = ensemble(MEMBERS)
+    ours = engine.start().pid
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        outputs, theirs, workers = pool.submit(call_there, engine, inputs, MEMBERS).result()
+    assert_same(outputs, reference)
+    assert workers == [theirs]
+    assert theirs != ours == engine.pid
+    assert gone(theirs)
+
+
+def call_there(engine: JuliaEngine, inputs: dict[str, Any], members: int) -> tuple[dict[str, Any], int, list[int]]:
+    """Outputs, the engine's worker in this process, and all Julia workers of this process."""
+    outputs = engine.call("run_case", inputs, None, members)
+    return outputs, engine.pid or 0, workers_of(os.getpid())
+
+
+def test_that_a_progress_callback_may_close_its_engine_but_not_call_it(reference: dict[str, Any]) -> None:
+    with JuliaEngine(threads=1) as engine:
+        with pytest.raises(JuliaError, match="middle of a call"):
+            engine.call("run_case", ensemble(MEMBERS), lambda *_: engine.start() and None, MEMBERS)
+        worker = engine.start().pid or 0
+        with pytest.raises(JuliaError, match="ended"):
+            engine.call("run_case", ensemble(MEMBERS), lambda *_: engine.close(), MEMBERS)
+        assert gone(worker)
+        assert_same(engine.call("run_case", ensemble(MEMBERS), None, MEMBERS), reference)
 
 
 def test_that_two_engines_at_once_do_not_disturb_each_other(
-    engine: JuliaEngine, pair: JuliaEngine, reference: dict[str, Any]
+    engine: JuliaEngine, threads: JuliaEngine, reference: dict[str, Any]
 ) -> None:
     results: dict[str, dict[str, Any]] = {}
     other = ensemble(4, days=1000.0)
@@ -99,14 +114,14 @@ def test_that_two_engines_at_once_do_not_disturb_each_other(
     def run(name: str, with_engine: JuliaEngine, inputs: dict[str, Any]) -> None:
         results[name] = with_engine.call("run_case", inputs, None, len(inputs["pressure"]))
 
-    threads = [
+    callers = [
         threading.Thread(target=run, args=arguments)
-        for arguments in (("a", engine, ensemble(MEMBERS)), ("b", pair, other), ("c", engine, other))
+        for arguments in (("a", engine, ensemble(MEMBERS)), ("b", threads, other), ("c", engine, other))
     ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
     assert_same(results["a"], reference)
     assert_same(results["b"], results["c"])
 
@@ -229,20 +244,35 @@ def test_that_a_member_that_hangs_is_ended_with_its_worker_and_the_rest_is_run_a
 
 
 def test_that_members_of_a_worker_killed_in_mid_ensemble_are_run_again(
-    pair: JuliaEngine, reference: dict[str, Any]
+    threads: JuliaEngine, reference: dict[str, Any]
 ) -> None:
     killed: list[int] = []
 
     def kill_once(done: int, total: int) -> None:
-        if not killed and done < total and len(pair.pids) == 2:
-            killed.append(pair.pids[0])
+        if not killed and done == 2:
+            killed.append(threads.pid or 0)
             os.kill(killed[0], signal.SIGKILL)
 
-    outputs = pair.call("run_case", ensemble(MEMBERS), kill_once, MEMBERS)
+    outputs = threads.call("run_case", ensemble(MEMBERS), kill_once, MEMBERS)
     assert gone(killed[0])
-    assert killed[0] not in pair.pids
+    assert threads.pid not in killed
     assert_same(outputs, reference)
-    assert not pair.errors
+    assert not threads.errors
+
+
+def test_that_a_member_is_given_up_when_nobody_else_can_be_at_fault() -> None:
+    suspicion = Suspicion()
+    suspicion.blame_for_death([0, 1])
+    assert not suspicion.suspects
+    suspicion.blame_for_death([1, 2])  # 1 was there twice
+    assert (suspicion.suspects, suspicion.given_up) == ({1}, set())
+    suspicion.blame_for_death([1])  # alone
+    assert suspicion.given_up == {1}
+    suspicion.blame([3], certain=False)  # it hung, as others may have made it
+    assert suspicion.suspects - suspicion.given_up == {3}
+    suspicion.blame_for_death([3])
+    suspicion.blame([4], certain=True)  # it hung, and nothing else was under way
+    assert suspicion.given_up == {1, 3, 4}
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
@@ -272,41 +302,35 @@ def test_that_a_member_at_which_workers_die_again_and_again_is_recorded_as_faile
 
 
 RUN = """
-    import sys
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
     from seisflow.dynamics.julia.engine import JuliaEngine
     from tests.dynamics.julia.ensembles import with_slow_member
 
-    if __name__ == "__main__":
-        pool = ProcessPoolExecutor(2, mp_context=get_context("spawn")) if sys.argv[1] == "executor" else None
-        inputs = with_slow_member(2, 0)
-        for key in ("permeability", "porosity"):
-            inputs[key][1] = inputs[key][0]
-        JuliaEngine(threads=1, workers=2, executor=pool).call("run_case", inputs, None, 2)
+    inputs = with_slow_member(2, 0)
+    for key in ("permeability", "porosity"):
+        inputs[key][1] = inputs[key][0]
+    JuliaEngine(threads=2).call("run_case", inputs, None, 2)
 """
 
 
-@pytest.mark.parametrize("carrier", ["workers", "executor"])
 @pytest.mark.parametrize("how", ["interrupted", "killed"])
-def test_that_all_workers_end_when_a_run_is_stopped(carrier: str, how: str, tmp_path: Path) -> None:
+def test_that_the_worker_ends_when_a_run_is_stopped(how: str, tmp_path: Path) -> None:
     """Ctrl-C in a terminal goes to the whole foreground group; SIGKILL to the process alone."""
     script = tmp_path / "run.py"
     script.write_text(textwrap.dedent(RUN))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(
-        [sys.executable, str(script), carrier], stderr=subprocess.DEVNULL, env=environment, start_new_session=True
+        [sys.executable, str(script)], stderr=subprocess.DEVNULL, env=environment, start_new_session=True
     ) as run:
         try:
-            wait_until(lambda: len(workers_of(run.pid)) == 2)
-            workers = workers_of(run.pid)
-            wait_until(lambda: min(map(cpu_seconds, workers)) > 2.0)  # they are at it
+            wait_until(lambda: len(workers_of(run.pid)) == 1)
+            (worker,) = workers_of(run.pid)
+            wait_until(lambda: cpu_seconds(worker) > 2.0)  # it is at it
             if how == "interrupted":
                 os.killpg(run.pid, signal.SIGINT)
                 assert run.wait(60) != 0
             else:
                 run.kill()
-            assert all(gone(worker) for worker in workers)
+            assert gone(worker)
         finally:
             with suppress(ProcessLookupError):
-                os.killpg(run.pid, signal.SIGKILL)  # the pool's own processes
+                os.killpg(run.pid, signal.SIGKILL)

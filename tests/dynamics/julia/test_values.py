@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seisflow.dynamics.julia import pool
 from seisflow.dynamics.julia.engine import JuliaEngine
 from seisflow.dynamics.julia.wire import KEPT
 from seisflow.errors import InputError, JuliaError
@@ -96,7 +95,8 @@ def test_that_no_reply_and_no_large_input_is_left_in_the_folders_after_calls(eng
         engine.call("server.fail", {"a": np.zeros(1000)})
     engine.call("server.sizes", {"large": np.zeros(KEPT // 8 + 1)})
     engine.call("server.sizes", {"small": np.zeros(10)})
-    (session,) = pool._sessions[engine._owner.token].all
+    session = engine._session
+    assert session is not None
     assert session._exchange is not None
     left = {path.name: path.stat().st_size for folder in session._exchange.folders for path in folder.iterdir()}
     assert set(left) == {"owner", "inputs"}

@@ -1,7 +1,6 @@
 """Waves against exact solutions; reciprocity; what operators and media promise."""
 
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -234,12 +233,3 @@ def test_that_a_medium_too_slow_for_the_grid_warns_with_the_spacing_that_would_d
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         single.medium(velocity, density)
-
-
-def test_that_the_example_of_the_documentation_runs():
-    page = (Path(__file__).parents[3] / "docs" / "seismic.md").read_text(encoding="utf-8")
-    names = {}
-    exec(page.split("```python\n")[1].split("```")[0], names)
-    assert names["image"].shape == names["gradient"].shape == (128, 64)
-    assert np.isfinite(names["image"]).all()
-    assert names["misfit"] > 0
