@@ -98,7 +98,7 @@ def run_study(
             crew = Spread(executor) if executor is not None else Here(workers or len(os.sched_getaffinity(0)))
         parts = stack.enter_context(build(study, workers, crew.executor))
         stack.enter_context(locked(folder))
-        store = open_run(study, folder, repair)
+        store = open_run(study, folder, parts.scenario.observation.data, repair)
         scenario = parts.scenario
         truth, observed = gather(study, scenario, store, files, until_survey, show)
         noise_seconds = _prepare_noise(scenario, store, study.methods, len(observed), show)

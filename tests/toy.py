@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from seisflow.covariance import DiagonalCovariance
 from seisflow.dynamics.base import Dynamics
 from seisflow.ensemble import Ensemble
 from seisflow.observation.base import Observation
+from seisflow.observation.data import DataAxis, DataField
 
 SHAPE = (6, 5)
 
@@ -76,6 +77,10 @@ class ToyObservation(Observation):
     """The first column of S."""
 
     noise = DiagonalCovariance(np.full(SHAPE[1], 0.01))
+
+    @property
+    def data(self) -> Mapping[str, DataField]:
+        return {"log": DataField((DataAxis("cell", SHAPE[1]),), label="S of the first column", dtype=np.float32)}
 
     def predict(self, ensemble: Ensemble, progress: Callable[[int, int], None] | None = None) -> Ensemble:
         return Ensemble({"log": ensemble["saturation"][:, 0].astype(np.float32)}, ensemble.time)

@@ -56,6 +56,10 @@ class Analysis(ABC):
         """
         return self
 
+    def epochs(self, members: int) -> int:
+        """Most epochs of training that one update with so many members takes, as passes of one network; 0 without any."""
+        return 0
+
     @abstractmethod
     def update(
         self,

@@ -33,6 +33,7 @@ from seisflow.analysis.particle.particle_flow import ParticleFlow
 from seisflow.analysis.variational.three_d_var import ThreeDVar
 from seisflow.assimilation.climatology import StudyClimatology
 from seisflow.errors import InputError
+from seisflow.observation.data import cell_positions
 from seisflow.study import Study
 
 if TYPE_CHECKING:
@@ -85,29 +86,32 @@ def _etkf(study: Study, parts: Parts) -> Analysis:
     return ETKF(**settings)
 
 
-def _axes(study: Study, parts: Parts) -> tuple[NDArray, NDArray, NDArray]:
-    """x and z of the flow grid's cells, and x of the wells' columns [m]."""
-    grid = parts.scenario.prior.grid
-    columns = [grid.locate((x, grid.centres(1)[0]))[0] for x in study.wells.x_m]
-    return grid.centres(0), grid.centres(1), grid.centres(0)[columns]
+def _cells(parts: Parts) -> NDArray[np.float64]:
+    """Positions of the flow grid's cells [m], ``(*shape, ndim)``."""
+    return cell_positions(parts.scenario.prior.grid)
 
 
 def _localized_enkf(study: Study, parts: Parts) -> Analysis:
-    x, z, wells = _axes(study, parts)
-    data = {"image": (x, z), "well_saturation": (wells, z), "well_pressure": (wells, z)}
-    taper = GridTaper(study.localized_enkf.radius_m, dict.fromkeys(FIELDS, (x, z)), data)
+    grid = parts.scenario.prior.grid
+    axes = tuple(grid.centres(axis) for axis in range(grid.ndim))
+    data = {}
+    for name, about in parts.scenario.observation.data.items():
+        lattice = about.lattice()
+        if lattice is None:
+            remedy = f"{name} has no positions on a grid, which this method needs; take another, such as letkf"
+            raise InputError("methods", "localized_enkf", remedy)
+        data[name] = lattice
+    taper = GridTaper(study.localized_enkf.radius_m, dict.fromkeys(FIELDS, axes), data)
     return LocalizedEnKF(taper, **_common(study, "localized_enkf", parts))
 
 
-def _positions(x: NDArray, z: NDArray, radius: tuple[float, float]) -> NDArray[np.float64]:
-    """Positions ``(nx, nz, 2)`` in units of the radius along each axis."""
-    return np.stack(np.meshgrid(x / radius[0], z / radius[1], indexing="ij"), axis=-1)
-
-
 def _letkf(study: Study, parts: Parts) -> Analysis:
-    (x, z, wells), radius = _axes(study, parts), study.letkf.radius_m
-    cells, logs = _positions(x, z, radius), _positions(wells, z, radius)
-    data = {"image": cells, "well_saturation": logs, "well_pressure": logs}
+    radius, data = np.array(study.letkf.radius_m), {}
+    for name, about in parts.scenario.observation.data.items():
+        if about.positions is None:
+            raise InputError("methods", "letkf", f"{name} has no positions, which this method needs; take another")
+        data[name] = about.positions / radius
+    cells = _cells(parts) / radius
     return LETKF(LocalDomains(1.0, dict.fromkeys(FIELDS, cells), data), **_common(study, "letkf", parts))
 
 
@@ -152,8 +156,7 @@ def _implicit_equal_weights(study: Study, parts: Parts) -> Analysis:
 
 def _particle_flow(study: Study, parts: Parts) -> Analysis:
     table = study.particle_flow
-    x, z, _ = _axes(study, parts)
-    cells = _positions(x, z, table.radius_m).reshape(-1, 2)
+    cells = (_cells(parts) / np.array(table.radius_m)).reshape(-1, 2)
     return ParticleFlow(
         LocalizedPrior(np.concatenate([cells] * len(FIELDS)), 1.0),
         kernel=table.kernel,

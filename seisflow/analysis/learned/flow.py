@@ -43,6 +43,8 @@ from seisflow.learning.training.train import TrainingOptions, TrainingRecord, se
 __all__ = ["FlowAnalysis"]
 
 TEMPERATURES = (0.7, 0.85, 1.15, 1.35, 1.6, 2.0)
+GAUSSIAN_EPOCHS, GLOW_EPOCHS = 60, 30
+"""Epochs of the trainings at 64 members (:func:`_epochs`)."""
 JUDGES = 32
 """Samples by which every member left out judges a temperature."""
 
@@ -110,6 +112,15 @@ class FlowAnalysis(Analysis):
     def resumable(self, folder: Path) -> FlowAnalysis:
         return replace(self, checkpoints=folder)
 
+    def epochs(self, members: int) -> int:
+        gaussian, glow = _epochs(members, GAUSSIAN_EPOCHS), _epochs(members, GLOW_EPOCHS)
+        if self.gaussian_training is not None:
+            gaussian = self.gaussian_training.epochs
+        if self.glow_training is not None:
+            glow = self.glow_training.epochs
+        # A fold's network sees all members but its own part; a pass of the flow takes as long as two of such a network.
+        return (self.folds - 1) * gaussian + (0 if self.glow is None else 2 * glow)
+
     def _checkpoint(self, name: str) -> Path | None:
         return None if self.checkpoints is None else self.checkpoints / f"{name}.pt"
 
@@ -155,7 +166,7 @@ class FlowAnalysis(Analysis):
         pairs = Pairs(state, packed, noise, channels, condition)
         gaussian = CrossFittedGaussian(pairs, self.folds, self.width, 3, self.dropout)
         options = self.gaussian_training or TrainingOptions(
-            epochs=_epochs(size, 60), learning_rate=4e-3, weight_decay=1e-2
+            epochs=_epochs(size, GAUSSIAN_EPOCHS), learning_rate=4e-3, weight_decay=1e-2
         )
         gaussian_records = gaussian.train(
             options, generator, lambda a, b: say("training the Gaussian", a, b), self.checkpoints
@@ -226,7 +237,9 @@ class FlowAnalysis(Analysis):
         u, condition = validation[0]
         with seeded(generator):
             flow = conditional_glow(tuple(u.shape[1:]), condition.shape[1], glow)
-        options = self.glow_training or TrainingOptions(epochs=_epochs(len(pairs.state), 30), learning_rate=1e-3)
+        options = self.glow_training or TrainingOptions(
+            epochs=_epochs(len(pairs.state), GLOW_EPOCHS), learning_rate=1e-3
+        )
         file = self._checkpoint("glow")
         return flow, train(flow, draw, training, validation, options, generator, progress, checkpoint=file)
 

@@ -22,8 +22,10 @@ member: one forward and one adjoint run per experiment. Members, or the shots of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from dataclasses import replace
 from functools import cached_property
 from typing import Literal
 
@@ -34,11 +36,13 @@ from seisflow.covariance import LowRankCovariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.grid import Grid
-from seisflow.observation.base import Observation
+from seisflow.observation.base import Observation, Work
+from seisflow.observation.data import DataField, FileArray, cell_positions, grid_axes
+from seisflow.observation.files.shot_records import ShotRecords, check_records
 from seisflow.observation.seismic.dispatch import Dispatch
 from seisflow.observation.seismic.noise import Repeatability, coloured_noise
 from seisflow.observation.seismic.rock_physics import RockPhysics
-from seisflow.observation.seismic.simulator import Settings
+from seisflow.observation.seismic.simulator import SeismicSettings
 from seisflow.observation.waves.encoding import Codes, Encoding
 from seisflow.observation.waves.imaging import Imaging
 from seisflow.observation.waves.survey import Survey
@@ -144,7 +148,7 @@ class Seismic(Observation):
             raise InputError("reference", reference, "choose 'baseline' or 'forecast_mean'")
         delay = round(longest_delay / survey.interval)
         encoding = Encoding.chosen(len(survey.sources), shots, encoded_shots, codes, delay, seed)
-        self._settings = Settings(
+        self._settings = SeismicSettings(
             flow_grid,
             wave_grid,
             velocity,
@@ -166,6 +170,7 @@ class Seismic(Observation):
         self.reference: Reference = reference
         self.flow_grid, self.wave_grid, self.survey, self.encoding = flow_grid, wave_grid, survey, encoding
         self.snr, self.noise_images, self.seed = snr, noise_images, seed
+        self._experiment = "shots" if encoded_shots is None else "encoded shots"
         self._dispatch = Dispatch(self._settings, workers, executor)
 
     @property
@@ -184,6 +189,18 @@ class Seismic(Observation):
         self.close()
 
     # -- the observation --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def data(self) -> Mapping[str, DataField]:
+        image = DataField(
+            grid_axes(self.flow_grid),
+            label="seismic image, in units of the noise",
+            positions=cell_positions(self.flow_grid),
+            noise_std=None if self.snr is None else 1.0,
+            dtype=np.float32,
+            instead=("records",),
+        )
+        return {"image": image}
 
     def predict(self, ensemble: Ensemble, progress: Callable[[int, int], None] | None = None) -> Ensemble:
         """Noise-free images of the members' ``saturation`` ``(M, *flow_grid.shape)``; ``progress(done, total)``."""
@@ -204,6 +221,20 @@ class Seismic(Observation):
         vintage = None if errors is None else errors.draw(self.survey, self.wave_grid, generator)
         (image,) = self._dispatch.images(self._settings.states(truth), [noise], [vintage])
         return Ensemble({"image": (image / self.unit)[None]}, truth.time)
+
+    def compare(self, arrays: Mapping[str, FileArray | NDArray]) -> dict[str, NDArray]:
+        """The image, or shot records ``records`` with their geometry (:class:`ShotRecords`) in the survey's order."""
+        if "records" not in arrays:
+            return super().compare(arrays)
+        given = FileArray.of(arrays["records"])
+        if "image" in arrays:
+            other = FileArray.of(arrays["image"]).source
+            raise InputError("data", given.source, f"another file holds the seismic already: the image in {other}")
+        return {"records": check_records(ShotRecords.of(given), self.survey, given.source)}
+
+    def accept(self, arrays: Mapping[str, FileArray | NDArray], time: float = 0.0) -> Ensemble:
+        found = self.compare(arrays)
+        return self.from_records(found["records"], time) if "records" in found else super().accept(arrays, time)
 
     def from_records(self, records: NDArray, time: float = 0.0) -> Ensemble:
         """The datum of single-shot records from elsewhere (a field survey, another simulator).
@@ -275,6 +306,33 @@ class Seismic(Observation):
 
     def channels(self, data: Ensemble) -> NDArray[np.float32]:
         return np.asarray(data["image"], np.float32)[:, None]
+
+    @cached_property
+    def _one(self) -> Work:
+        """The work of one member, and of no noise."""
+        s, propagator = self._settings, self._settings.propagator()
+        nodes = math.prod(n + 2 * propagator.layer for n in self.wave_grid.shape)
+        kept = (propagator.n_steps - 1) // propagator.every + 1
+        memory = kept * propagator.frame_bytes * self.encoding.n_experiments
+        shape, spacing = (
+            " × ".join(map(str, self.wave_grid.shape)),
+            " × ".join(f"{h:g}" for h in self.wave_grid.spacing),
+        )
+        return Work(
+            members=1,
+            noise=0,
+            experiments=self.encoding.n_experiments,
+            nodes=nodes,
+            steps=propagator.n_steps,
+            memory=memory if s.memory is None else min(memory, int(s.memory)),
+            experiment=self._experiment,
+            text=f"{shape} nodes of {spacing} m ({nodes} with the absorbing layer), {propagator.n_steps} time steps, "
+            f"{self.encoding.n_experiments} {self._experiment} a member",
+        )
+
+    def work(self, members: int, noise: bool = False) -> tuple[Work, ...]:
+        # The bank of noise images, and the draw that gives all images their unit.
+        return (replace(self._one, members=members, noise=self.noise_images + 1 if noise else 0),)
 
     # -- for plots --------------------------------------------------------------------------------------------------
 
