@@ -126,4 +126,6 @@ def _data(run: RunFolder, k: int) -> Any:
     observed = run.observed(k)
     if predicted is None or observed is None:
         return None
-    return sections.data_figure(run.grid, observed, predicted, _true_saturation(run, k), f"Data at {_title(run, k)}")
+    return sections.data_figure(
+        run.grid, run.data, observed, predicted, _true_saturation(run, k), f"Data at {_title(run, k)}"
+    )

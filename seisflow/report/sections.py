@@ -18,6 +18,8 @@ from PIL import Image
 
 from seisflow.ensemble import Ensemble
 from seisflow.grid import Grid
+from seisflow.observation.data import DataField
+from seisflow.report.data_kinds import display_unit, logs_of, sections_of
 
 __all__ = [
     "COLOURS",
@@ -258,64 +260,81 @@ def comparison_figure(
     return figure
 
 
-def data_figure(grid: Grid, observed: Ensemble, predicted: Ensemble, truth: NDArray | None, title: str) -> Figure:
-    """What the analysis sees: the observed image beside predicted ones, and well logs with the forecast's range.
+def data_figure(
+    grid: Grid,
+    data: Mapping[str, DataField],
+    observed: Ensemble,
+    predicted: Ensemble,
+    truth: NDArray | None,
+    title: str,
+) -> Figure | None:
+    """What the analysis sees: observed beside predicted sections, and logs with the forecast's range.
 
     Parameters
     ----------
+    data
+        What the fields of the data are; those that are neither sections nor logs are left out.
     observed, predicted
-        Data ensembles with any of ``image``, ``well_saturation``, ``well_pressure``.
+        Data ensembles.
     truth
-        True saturation, contoured over the images; None where it is not known.
+        True saturation, contoured over the sections; None where it is not known.
+
+    Returns
+    -------
+    Figure or None
+        None where there is nothing to draw.
     """
-    has_image, has_wells = "image" in observed, "well_saturation" in observed
-    figure = Figure(figsize=(14, 4.4 * has_image + 3.6 * has_wells), layout="constrained")
-    parts = figure.subfigures(int(has_image) + int(has_wells), 1, squeeze=False)[:, 0]
-    if has_image:
-        axes = parts[0].subplots(1, 3)
-        image_y = observed["image"][0]
-        limit = float(np.quantile(np.abs(image_y), 0.998)) or 1.0
-        style = {"cmap": ERROR, "vmin": -limit, "vmax": limit}
-        (left, _), (top, _) = grid.extent
-        x, z = (
-            left + (np.arange(grid.shape[0]) + 0.5) * grid.spacing[0],
-            top + (np.arange(grid.shape[1]) + 0.5) * grid.spacing[1],
-        )
-        for panel, (array, name) in zip(
-            axes,
-            [
-                (image_y, "observed image" + ("" if truth is None else " (contour: true S = 0.05)")),
-                (predicted["image"].mean(axis=0), "mean of the predicted images"),
-                (predicted["image"][0], "image of member 1, without noise"),
-            ],
-            strict=True,
-        ):
-            shown = _section(panel, array, grid, name, None, **style)
-            _bar(parts[0], shown, panel, "image amplitude")
-        if truth is not None and truth.max() > 0.05:
-            axes[0].contour(x, z, truth.T, levels=[0.05], colors="k", linewidths=0.7)
-        axes[0].set_ylabel("depth [m]", fontsize=8)
-        for panel in axes:
-            panel.set_xlabel("x [m]", fontsize=8)
-    if has_wells:
-        n = observed["well_saturation"].shape[1]
-        axes = parts[-1].subplots(1, 2 * n, squeeze=False)[0]
-        depth = grid.centres(1)
-        for w in range(n):
-            for panel, key, scale, label in (
-                (axes[2 * w], "well_saturation", 1.0, "saturation [-]"),
-                (axes[2 * w + 1], "well_pressure", 1e-5, "pressure change [bar]"),
-            ):
-                low, high = np.quantile(predicted[key][:, w] * scale, [0.05, 0.95], axis=0)
-                panel.fill_betweenx(depth, low, high, color="tab:blue", alpha=0.3, label="forecast 5–95 %")
-                panel.plot(observed[key][0, w] * scale, depth, "k.", ms=3, label="observed")
-                panel.set_ylim(depth[-1], depth[0])
-                panel.set_xlabel(f"well {w + 1}: {label}", fontsize=8)
-                panel.tick_params(labelsize=7)
-        axes[0].legend(fontsize=7)
-        axes[0].set_ylabel("depth [m]", fontsize=8)
+    sections, logs = sections_of(data, grid), logs_of(data, grid)
+    rows = len(sections) + bool(logs)
+    if not rows:
+        return None
+    figure = Figure(figsize=(14, 4.4 * len(sections) + 3.6 * bool(logs)), layout="constrained")
+    parts = figure.subfigures(rows, 1, squeeze=False)[:, 0]
+    for part, (name, about) in zip(parts, sections.items(), strict=False):
+        _draw_section(part, grid, about, observed[name][0], predicted[name], truth)
+    if logs:
+        _draw_logs(parts[-1], logs, observed, predicted)
     figure.suptitle(title, fontsize=11)
     return figure
+
+
+def _draw_section(
+    part: Any, grid: Grid, about: DataField, observed: NDArray, predicted: NDArray, truth: NDArray | None
+) -> None:
+    """Observed, mean of the predicted, and one member, on one scale."""
+    axes = part.subplots(1, 3)
+    limit = float(np.quantile(np.abs(observed), 0.998)) or 1.0
+    style = {"cmap": ERROR, "vmin": -limit, "vmax": limit}
+    panels = [
+        (observed, "observed" + ("" if truth is None else " (contour: true S = 0.05)")),
+        (predicted.mean(axis=0), "mean of the predicted"),
+        (predicted[0], "member 1, without noise"),
+    ]
+    unit = "" if about.unit in ("", "1") else f" [{about.unit}]"
+    for panel, (array, name) in zip(axes, panels, strict=True):
+        _bar(part, _section(panel, array, grid, name, None, **style), panel, about.label + unit)
+        panel.set_xlabel("x [m]", fontsize=8)
+    if truth is not None and truth.max() > 0.05:
+        axes[0].contour(grid.centres(0), grid.centres(1), truth.T, levels=[0.05], colors="k", linewidths=0.7)
+    axes[0].set_ylabel("depth [m]", fontsize=8)
+
+
+def _draw_logs(part: Any, logs: Mapping[str, DataField], observed: Ensemble, predicted: Ensemble) -> None:
+    """Every log beside the range of the members'."""
+    places = [(name, w) for name, about in logs.items() for w in range(about.shape[0])]
+    places.sort(key=lambda place: place[1])  # place by place
+    axes = part.subplots(1, len(places), squeeze=False)[0]
+    for panel, (name, w) in zip(axes, places, strict=True):
+        about = logs[name]
+        depth, (divisor, unit) = about.coordinates["z"], display_unit(about.unit)
+        low, high = np.quantile(predicted[name][:, w] / divisor, [0.05, 0.95], axis=0)
+        panel.fill_betweenx(depth, low, high, color="tab:blue", alpha=0.3, label="forecast 5–95 %")
+        panel.plot(observed[name][0, w] / divisor, depth, "k.", ms=3, label="observed")
+        panel.set_ylim(depth[-1], depth[0])
+        panel.set_xlabel(f"{about.axes[0].name} {w + 1}: {about.label} [{unit}]", fontsize=8)
+        panel.tick_params(labelsize=7)
+    axes[0].legend(fontsize=7)
+    axes[0].set_ylabel("depth [m]", fontsize=8)
 
 
 def score_figure(summary: Mapping[str, Any]) -> Figure:
