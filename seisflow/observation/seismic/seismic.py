@@ -22,7 +22,6 @@ member: one forward and one adjoint run per experiment. Members, or the shots of
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -37,9 +36,9 @@ from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.grid import Grid
 from seisflow.observation.base import Observation, Work
-from seisflow.observation.data import DataField, FileArray, cell_positions, grid_axes
-from seisflow.observation.files.shot_records import ShotRecords, check_records
+from seisflow.observation.data import DataField, FileArray
 from seisflow.observation.seismic.dispatch import Dispatch
+from seisflow.observation.seismic.image_data import image_field, image_work, survey_records
 from seisflow.observation.seismic.noise import Repeatability, coloured_noise
 from seisflow.observation.seismic.rock_physics import RockPhysics
 from seisflow.observation.seismic.simulator import SeismicSettings
@@ -149,22 +148,22 @@ class Seismic(Observation):
         delay = round(longest_delay / survey.interval)
         encoding = Encoding.chosen(len(survey.sources), shots, encoded_shots, codes, delay, seed)
         self._settings = SeismicSettings(
-            flow_grid,
-            wave_grid,
-            velocity,
-            density,
-            porosity,  # type: ignore[arg-type]
-            survey,
-            rock_physics or RockPhysics(),
-            imaging or Imaging(),
-            encoding,
-            repeatability,
-            initial_pressure,
-            space_order,
-            layer,
-            free_surface,
-            memory,
-            threads,
+            flow_grid=flow_grid,
+            wave_grid=wave_grid,
+            velocity=velocity,
+            density=density,
+            porosity=porosity,  # type: ignore[arg-type]
+            survey=survey,
+            rock_physics=rock_physics or RockPhysics(),
+            imaging=imaging or Imaging(),
+            encoding=encoding,
+            repeatability=repeatability,
+            initial_pressure=initial_pressure,
+            space_order=space_order,
+            layer=layer,
+            free_surface=free_surface,
+            memory=memory,
+            threads=threads,
         )
         survey.check(wave_grid, self._settings.velocity, space_order)
         self.reference: Reference = reference
@@ -192,15 +191,7 @@ class Seismic(Observation):
 
     @cached_property
     def data(self) -> Mapping[str, DataField]:
-        image = DataField(
-            grid_axes(self.flow_grid),
-            label="seismic image, in units of the noise",
-            positions=cell_positions(self.flow_grid),
-            noise_std=None if self.snr is None else 1.0,
-            dtype=np.float32,
-            instead=("records",),
-        )
-        return {"image": image}
+        return {"image": image_field(self.flow_grid, self.snr is not None)}
 
     def predict(self, ensemble: Ensemble, progress: Callable[[int, int], None] | None = None) -> Ensemble:
         """Noise-free images of the members' ``saturation`` ``(M, *flow_grid.shape)``; ``progress(done, total)``."""
@@ -223,14 +214,8 @@ class Seismic(Observation):
         return Ensemble({"image": (image / self.unit)[None]}, truth.time)
 
     def compare(self, arrays: Mapping[str, FileArray | NDArray]) -> dict[str, NDArray]:
-        """The image, or shot records ``records`` with their geometry (:class:`ShotRecords`) in the survey's order."""
-        if "records" not in arrays:
-            return super().compare(arrays)
-        given = FileArray.of(arrays["records"])
-        if "image" in arrays:
-            other = FileArray.of(arrays["image"]).source
-            raise InputError("data", given.source, f"another file holds the seismic already: the image in {other}")
-        return {"records": check_records(ShotRecords.of(given), self.survey, given.source)}
+        """The image, or shot records ``records`` with their geometry beside them, in the survey's order."""
+        return {"records": survey_records(arrays, self.survey)} if "records" in arrays else super().compare(arrays)
 
     def accept(self, arrays: Mapping[str, FileArray | NDArray], time: float = 0.0) -> Ensemble:
         found = self.compare(arrays)
@@ -308,31 +293,12 @@ class Seismic(Observation):
         return np.asarray(data["image"], np.float32)[:, None]
 
     @cached_property
-    def _one(self) -> Work:
-        """The work of one member, and of no noise."""
-        s, propagator = self._settings, self._settings.propagator()
-        nodes = math.prod(n + 2 * propagator.layer for n in self.wave_grid.shape)
-        kept = (propagator.n_steps - 1) // propagator.every + 1
-        memory = kept * propagator.frame_bytes * self.encoding.n_experiments
-        shape, spacing = (
-            " × ".join(map(str, self.wave_grid.shape)),
-            " × ".join(f"{h:g}" for h in self.wave_grid.spacing),
-        )
-        return Work(
-            members=1,
-            noise=0,
-            experiments=self.encoding.n_experiments,
-            nodes=nodes,
-            steps=propagator.n_steps,
-            memory=memory if s.memory is None else min(memory, int(s.memory)),
-            experiment=self._experiment,
-            text=f"{shape} nodes of {spacing} m ({nodes} with the absorbing layer), {propagator.n_steps} time steps, "
-            f"{self.encoding.n_experiments} {self._experiment} a member",
-        )
+    def _work(self) -> Work:
+        return image_work(self._settings, self._experiment)
 
     def work(self, members: int, noise: bool = False) -> tuple[Work, ...]:
         # The bank of noise images, and the draw that gives all images their unit.
-        return (replace(self._one, members=members, noise=self.noise_images + 1 if noise else 0),)
+        return (replace(self._work, members=members, noise=self.noise_images + 1 if noise else 0),)
 
     # -- for plots --------------------------------------------------------------------------------------------------
 
