@@ -67,7 +67,7 @@ def loop(chosen: Study, folder: Path, workers: int) -> dict[str, float]:
     """One method's loop into a folder: seconds of it, and of the bare calls inside; peak memory above the start."""
     with build(chosen, workers) as parts:
         scenario = parts.scenario
-        store = open_run(chosen, folder)
+        store = open_run(chosen, folder, parts.scenario.observation.data)
         _, observed = simulate_truth(scenario, store)  # starts the engines, too
         analysis, inside = build_analysis(chosen, chosen.methods[0], parts), Inside()
         _ = scenario.observation.noise

@@ -98,7 +98,7 @@ def run_study(
             computing = ExecutorWorkers(executor) if executor is not None else LocalWorkers(cores)
         parts = stack.enter_context(build(study, workers, computing.executor))
         stack.enter_context(locked(folder))
-        store = open_run(study, folder, repair)
+        store = open_run(study, folder, parts.scenario.observation.data, repair)
         scenario = parts.scenario
         truth, observed = gather(study, scenario, store, files, until_survey, show)
         noise_seconds = _prepare_noise(scenario, store, study.methods, len(observed), show)

@@ -34,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 CONTRACTS = {
     ("analysis", "dynamics"): {"dynamics.base", "dynamics.vector_model", "dynamics.torch_model"},
-    ("analysis", "observation"): {"observation.base", "observation.vector"},
+    ("analysis", "observation"): {"observation.base", "observation.data", "observation.vector"},
     ("assimilation", "prior"): {"prior.base"},
     ("assimilation", "dynamics"): {"dynamics.base"},
     ("assimilation", "observation"): {"observation.base"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from seisflow.covariance import DiagonalCovariance
 from seisflow.dynamics.base import Advanced, Dynamics
 from seisflow.ensemble import Ensemble, MemberProgress
 from seisflow.observation.base import Observation
+from seisflow.observation.data import DataAxis, DataField
 from seisflow.prior.base import Prior
 
 SHAPE = (6, 5)
@@ -72,6 +73,10 @@ class ToyObservation(Observation):
     """The first column of S."""
 
     noise = DiagonalCovariance(np.full(SHAPE[1], 0.01))
+
+    @property
+    def data(self) -> Mapping[str, DataField]:
+        return {"log": DataField((DataAxis("cell", SHAPE[1]),), label="S of the first column", dtype=np.float32)}
 
     def predict(self, ensemble: Ensemble, progress: MemberProgress | None = None) -> Ensemble:
         return Ensemble({"log": ensemble["saturation"][:, 0].astype(np.float32)}, ensemble.time)

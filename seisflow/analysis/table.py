@@ -21,6 +21,8 @@ from seisflow.analysis.inflated_noise import InflatedNoise
 from seisflow.analysis.static_covariance import Background
 from seisflow.analysis.transform import StateTransform
 from seisflow.ensemble import Ensemble
+from seisflow.errors import InputError
+from seisflow.observation.data import DataField
 from seisflow.tables import Table
 
 __all__ = ["Factor", "InflatedTable", "InformedTable", "MethodTable", "Site"]
@@ -41,7 +43,7 @@ class Site:
     cells
         Positions of the state's cells ``(*grid.shape, ndim)`` [m].
     data
-        Data field → positions of its values ``(*shape, ndim)`` [m]; fields without a place are left out.
+        Data field → what it is: positions, axes, units (:attr:`seisflow.observation.base.Observation.data`).
     channels
         Data ensemble → condition channels on the state's grid ``(M, C, *grid.shape)``.
     transform
@@ -53,10 +55,47 @@ class Site:
     fields: tuple[str, ...]
     bounds: Mapping[str, tuple[float, float]]
     cells: NDArray[np.float64]
-    data: Mapping[str, NDArray[np.float64]]
+    data: Mapping[str, DataField]
     channels: Callable[[Ensemble], NDArray]
     transform: StateTransform
     climatology: Callable[[int, float], Background]
+
+    def positions(self, method: str) -> dict[str, NDArray]:
+        """Data field → positions of its values ``(*shape, ndim)`` [m].
+
+        Raises
+        ------
+        InputError
+            When a field has none, for a method that cannot do without.
+        """
+        placeless = [name for name, about in self.data.items() if about.positions is None]
+        if placeless:
+            remedy = f"{', '.join(placeless)} has no positions, which this method needs; choose another"
+            raise InputError("methods", method, remedy)
+        return {name: np.asarray(about.positions) for name, about in self.data.items()}
+
+    def axes(self, method: str) -> dict[str, tuple[NDArray, ...]]:
+        """Data field → coordinates along each axis [m], where its values lie on a grid.
+
+        Raises
+        ------
+        InputError
+            When they do not, for a method that cannot do without.
+        """
+        found = {name: about.lattice() for name, about in self.data.items()}
+        scattered = [name for name, lines in found.items() if lines is None]
+        if scattered:
+            remedy = (
+                f"{', '.join(scattered)} has no positions on a grid, which this method needs; choose another: letkf"
+            )
+            raise InputError("methods", method, remedy)
+        return {name: lines for name, lines in found.items() if lines is not None}
+
+    @property
+    def cell_axes(self) -> tuple[NDArray, ...]:
+        """Coordinates of the state's cells along each axis [m]."""
+        ndim = self.cells.shape[-1]
+        return tuple(self.cells[(*(0,) * k, slice(None), *(0,) * (ndim - k - 1), k)] for k in range(ndim))
 
 
 class MethodTable(Table):

@@ -1,7 +1,9 @@
 """The observation H: rock physics, waves, images, wells. Devito is imported only when waves are first simulated."""
 
-from seisflow.observation.base import Observation
-from seisflow.observation.files.segy import ShotRecords, read_segy, write_segy
+from seisflow.observation.base import Observation, Work
+from seisflow.observation.data import DataAxis, DataField
+from seisflow.observation.files.segy import read_segy, write_segy
+from seisflow.observation.files.shot_records import ShotRecords
 from seisflow.observation.joint import Joint
 from seisflow.observation.seismic.noise import Repeatability, coloured_noise
 from seisflow.observation.seismic.pressure_effect import HertzMindlin, LinearPressure
@@ -17,6 +19,8 @@ from seisflow.observation.waves.wavelet import Ricker, SampledWavelet, Wavelet
 from seisflow.observation.wells import Wells
 
 __all__ = [
+    "DataAxis",
+    "DataField",
     "Encoding",
     "HertzMindlin",
     "Imaging",
@@ -35,6 +39,7 @@ __all__ = [
     "Survey",
     "Wavelet",
     "Wells",
+    "Work",
     "coloured_noise",
     "dot_test",
     "read_segy",

@@ -2,7 +2,7 @@ r"""Observations of a state vector: y = h(C x) + e, e ~ N(0, R), C a choice of c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble, MemberProgress
 from seisflow.errors import InputError
 from seisflow.observation.base import Observation
+from seisflow.observation.data import DataAxis, DataField
 
 __all__ = ["VectorObservation"]
 
@@ -40,6 +41,10 @@ class VectorObservation(Observation):
             object.__setattr__(self, "components", components)
             if components.ndim not in (1, 2) or len(components) != self.covariance.size:
                 raise InputError("components", components.shape, f"choose {self.covariance.size} data, the size of R")
+
+    @property
+    def data(self) -> Mapping[str, DataField]:
+        return {"data": DataField((DataAxis("datum", self.covariance.size),), label="data")}
 
     def apply(self, x: NDArray) -> NDArray:
         """h(C x) of states ``(..., n)``."""

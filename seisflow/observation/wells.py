@@ -5,7 +5,8 @@ The pressure datum is the change since the initial (hydrostatic) state [Pa]: tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from seisflow.ensemble import Ensemble, MemberProgress
 from seisflow.errors import InputError
 from seisflow.grid import Grid
 from seisflow.observation.base import Observation
+from seisflow.observation.data import DataAxis, DataField, cell_positions, grid_axes
 
 __all__ = ["Wells"]
 
@@ -52,7 +54,7 @@ class Wells(Observation):
         pressure_scale: float = 1e6,
     ) -> None:
         self.grid = grid
-        columns = []
+        columns, places = [], []
         for position in positions:
             lateral = tuple(float(c) for c in np.atleast_1d(np.asarray(position, float)))
             if len(lateral) != grid.ndim - 1:
@@ -60,10 +62,12 @@ class Wells(Observation):
             for value, (low, high) in zip(lateral, grid.extent[:-1], strict=True):
                 if not low <= value <= high:
                     raise InputError("wells.positions", position, f"it lies outside the grid, {grid.extent[:-1]} m")
+            places.append(lateral)
             columns.append(grid.locate((*lateral, grid.centres(-1)[0]))[:-1])
         if not columns or len(set(columns)) != len(columns):
             raise InputError("wells.positions", tuple(positions), "give at least one well, each in a column of its own")
         self.columns: tuple[tuple[int, ...], ...] = tuple(columns)
+        self._places = np.array(places)
         self.initial_pressure = np.array(initial_pressure, np.float64)
         if self.initial_pressure.shape != grid.shape:
             raise InputError("initial_pressure.shape", self.initial_pressure.shape, f"it must be {grid.shape}")
@@ -77,6 +81,35 @@ class Wells(Observation):
             if not (np.isfinite(value) and value > 0):
                 raise InputError(f"wells.{name}", value, "give a positive number")
         self.saturation_std, self.pressure_std, self.pressure_scale = saturation_std, pressure_std, pressure_scale
+
+    @cached_property
+    def data(self) -> Mapping[str, DataField]:
+        lateral = tuple(np.array(self.columns).T)
+        positions = cell_positions(self.grid)[lateral]
+        axis = DataAxis("well", len(self.columns), unit="1", label="monitoring well")
+        if self.grid.ndim == 2:
+            middle, half = positions[:, 0, 0], 0.5 * self.grid.spacing[0] * (1 + 1e-9)  # anywhere in its column
+            within = np.stack([middle - half, middle + half], axis=1)
+            text = "position of the monitoring well along the section"
+            axis = DataAxis("well", len(self.columns), self._places[:, 0], label=text, within=within)
+        axes = (axis, grid_axes(self.grid)[-1])
+        return {
+            "well_saturation": DataField(
+                axes,
+                label="CO2 saturation along wells",
+                positions=positions,
+                noise_std=self.saturation_std,
+                quantity="saturation",
+            ),
+            "well_pressure": DataField(
+                axes,
+                unit="Pa",
+                label="change of pressure along wells",
+                positions=positions,
+                noise_std=self.pressure_std,
+                quantity="pressure_change",
+            ),
+        }
 
     def _log(self, fields: NDArray) -> NDArray[np.float64]:
         """The columns of ``(M, *grid.shape)``, as ``(M, n_wells, nz)``."""

@@ -1,12 +1,15 @@
-r"""Observed beside predicted data, for a page: images and well logs.
+r"""Observed beside predicted data, for a page: sections as pictures, logs along depth as curves.
 
-Predicted data are those of the forecast's members, H(x_i), without noise; for wells also those of the posterior's members,
-which are columns of their states. How well forecast and datum agree is said by one number each,
+What the data are, the stored ones say themselves (:attr:`seisflow.runs.reading.RunFolder.data`): a field on the cells of the
+state's grid is a section, one whose last of two axes is depth is a set of logs; others are in the table of misfits alone.
+
+Predicted data are those of the forecast's members, H(x_i), without noise; for logs that read the state itself also those of
+the posterior's members, which are columns of their states. How well forecast and datum agree is said by one number each,
 
     ratio = sqrt( mean (y° − ȳ)² / mean (s² + σ²) ) ,
 
 ȳ and s² mean and variance of the members' data and σ² that of the noise: about 1 where spread and noise explain the
-difference, above 1 where they do not. Images are in units of their noise, so there σ² is 1 in the mean over the section.
+difference, above 1 where they do not.
 """
 
 from __future__ import annotations
@@ -18,14 +21,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seisflow.observation.data import DataField
 from seisflow.report.blocks import Block
+from seisflow.report.data_kinds import display_unit, logs_of, sections_of
 from seisflow.report.fields import Fields
 from seisflow.runs.reading import RunFolder
-from seisflow.units import BAR
 
 __all__ = ["Data"]
 
 LEVELS = (0.05, 0.5, 0.95)
+READ = {"saturation": "saturation", "pressure_change": "pressure"}
+"""What a datum reads of the state → the quantity of the page."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,75 +55,99 @@ class Data:
         """Methods that have predicted data."""
         return [m for m in self.run.done if self.run.stage(m, 0, "predicted") is not None and m != "open_loop"]
 
-    def image_blocks(self) -> Iterator[Block]:
-        """``image/observed/SURVEY``, ``image/METHOD/SURVEY/mean`` and ``…/members``."""
+    @property
+    def sections(self) -> dict[str, DataField]:
+        """Data on the cells of the state's grid."""
+        return sections_of(self.run.data, self.run.grid)
+
+    @property
+    def log_fields(self) -> dict[str, DataField]:
+        """Data along depth at several places."""
+        return logs_of(self.run.data, self.run.grid)
+
+    def section_blocks(self) -> Iterator[Block]:
+        """``data/FIELD/observed/SURVEY``, ``data/FIELD/METHOD/SURVEY/mean`` and ``…/members``."""
         shown = self.fields._shown
-        for k in range(self.run.surveys):
-            observed = self.run.observed(k)
-            if observed is None or "image" not in observed:
-                continue
-            yield Block.of(f"image/observed/{k + 1}", shown(observed["image"][0].astype(float)), 16)
-            for method in self.informed():
-                predicted = self.run.ensemble(method, k, "predicted")
-                if predicted is not None:
-                    images = predicted["image"]
-                    some = self.fields.shown_members[:: max(1, len(self.fields.shown_members) // 8)]
-                    yield Block.of(f"image/{method}/{k + 1}/mean", shown(images.mean(axis=0, dtype=float)), 16)
-                    yield Block.of(f"image/{method}/{k + 1}/members", shown(images[some].astype(float)), 8)
+        for name in self.sections:
+            for k in range(self.run.surveys):
+                observed = self.run.observed(k)
+                if observed is None:
+                    continue
+                yield Block.of(f"data/{name}/observed/{k + 1}", shown(observed[name][0].astype(float)), 16)
+                for method in self.informed():
+                    predicted = self.run.ensemble(method, k, "predicted")
+                    if predicted is not None:
+                        values, place = predicted[name], f"data/{name}/{method}/{k + 1}"
+                        some = self.fields.shown_members[:: max(1, len(self.fields.shown_members) // 8)]
+                        yield Block.of(f"{place}/mean", shown(values.mean(axis=0, dtype=float)), 16)
+                        yield Block.of(f"{place}/members", shown(values[some].astype(float)), 8)
 
-    def image_scale(self, blocks: list[Block]) -> tuple[float, float]:
-        """Half the range of the images' symmetric colour scale, and the share of observed amplitudes inside it."""
-        observed = [np.abs(b.restored()).ravel() for b in blocks if b.name.startswith("image/observed/")]
-        if not observed:
-            return 1.0, 1.0
-        sizes = np.concatenate(observed)
-        limit = float(np.quantile(sizes, 0.998)) or 1.0
-        return limit, float((sizes <= limit).mean())
+    def scales(self, blocks: list[Block]) -> dict[str, tuple[float, float]]:
+        """Half the range of every section's symmetric colour scale, and the share of observed amplitudes inside it."""
+        found = {}
+        for name in self.sections:
+            observed = [np.abs(b.restored()).ravel() for b in blocks if b.name.startswith(f"data/{name}/observed/")]
+            sizes = np.concatenate(observed) if observed else np.ones(1)
+            limit = float(np.quantile(sizes, 0.998)) or 1.0
+            found[name] = (limit, float((sizes <= limit).mean()))
+        return found
 
-    def _columns(self) -> NDArray[np.int64]:
-        grid = self.run.grid
-        return np.array([grid.locate((x, grid.centres(-1)[0]))[0] for x in self.run.study.wells.x_m])
+    def log_facts(self) -> dict[str, dict[str, Any]]:
+        """Title of the value axis and depths of every field of logs."""
+        return {
+            name: {
+                "title": f"{about.label} [{display_unit(about.unit)[1]}]",
+                "depths": np.round(np.asarray(about.axes[-1].coordinates), 2).tolist(),
+            }
+            for name, about in self.log_fields.items()
+        }
 
     def logs(self) -> dict[str, Any]:
-        """Well logs by survey and method: observed, and quantiles of forecast and posterior over depth."""
+        """Logs by survey, method and field: observed, and quantiles of forecast and posterior over depth."""
         found: dict[str, Any] = {}
         for k in range(self.run.surveys):
             observed = self.run.observed(k)
-            if observed is None or "well_saturation" not in observed:
+            if observed is None or not self.log_fields:
                 continue
-            here: dict[str, Any] = {"observed": _logs(observed["well_saturation"][0], observed["well_pressure"][0])}
+            here: dict[str, Any] = {"observed": {}}
+            for name, about in self.log_fields.items():
+                here["observed"][name] = _rounded(observed[name][0] / display_unit(about.unit)[0])
             for method in self.run.done:
-                here[method] = {}
-                for what in ("forecast", "posterior"):
-                    states = self.run.ensemble(method, k, what)
-                    if states is not None:
-                        columns = self._columns()
-                        saturation = states["saturation"][:, columns]
-                        change = states["pressure"][:, columns] - self.run.initial_pressure[columns]
-                        here[method][what] = _logs(saturation, change, LEVELS)
+                here[method] = {what: self._bands(method, k, what) for what in ("forecast", "posterior")}
             found[str(k + 1)] = here
         return found
 
+    def _bands(self, method: str, k: int, what: str) -> dict[str, Any]:
+        """Quantiles of the logs of a stage's members, of the fields where they are known."""
+        states, found = self.run.ensemble(method, k, what), {}
+        predicted = self.run.ensemble(method, k, "predicted") if what == "forecast" else None
+        for name, about in self.log_fields.items():
+            if about.quantity in READ and about.axes[0].coordinates is not None and states is not None:
+                columns = [
+                    self.run.grid.locate((x, self.run.grid.centres(-1)[0]))[0] for x in about.axes[0].coordinates
+                ]
+                members = self.fields.quantity(READ[about.quantity], states)[:, columns]
+            elif predicted is not None and method in self.informed():
+                members = predicted[name] / display_unit(about.unit)[0]
+            else:
+                continue
+            found[name] = _rounded(np.quantile(members, LEVELS, axis=0))
+        return found
+
     def agreement(self, method: str, k: int) -> dict[str, float]:
-        """The ratio of every kind of data, of a method's forecast at a survey (from 0)."""
+        """The ratio of every kind of data whose noise is known, of a method's forecast at a survey (from 0)."""
         observed, predicted = self.run.observed(k), self.run.ensemble(method, k, "predicted")
         if observed is None or predicted is None:
             return {}
-        wells = self.run.study.wells
-        noise = {"image": 1.0, "well_saturation": wells.saturation_std, "well_pressure": wells.pressure_std_bar * BAR}
         found = {}
-        for name in observed.names:
-            members = predicted[name].astype(float)
-            difference = observed[name][0] - members.mean(axis=0)
-            expected = members.var(axis=0, ddof=1).mean() + noise[name] ** 2
-            found[name] = float(np.sqrt((difference**2).mean() / expected))
+        for name, about in self.run.data.items():
+            if about.noise_std is not None:
+                members = predicted[name].astype(float)
+                difference = observed[name][0] - members.mean(axis=0)
+                expected = members.var(axis=0, ddof=1).mean() + about.noise_std**2
+                found[name] = float(np.sqrt((difference**2).mean() / expected))
         return found
 
 
-def _logs(saturation: NDArray, change: NDArray, levels: tuple[float, ...] | None = None) -> dict[str, Any]:
-    """Saturation and pressure change [bar] along every well: one log, or quantiles over the members."""
-    found = {}
-    for name, values in (("saturation", saturation), ("pressure", change / BAR)):
-        shown = values if levels is None else np.quantile(values, levels, axis=0)
-        found[name] = np.round(shown, 4).tolist()
-    return found
+def _rounded(values: NDArray) -> Any:
+    return np.round(np.asarray(values), 4).tolist()

@@ -1,4 +1,4 @@
-// Sections on canvases, and well logs as SVG.
+// Sections on canvases, and logs as SVG.
 // ---- drawing -----------------------------------------------------------------------------------------------------
 
 const maps = {};
@@ -124,7 +124,7 @@ function bar(pen, at, scale, map, unit, beyond) {
   }
 }
 
-// ---- well logs ---------------------------------------------------------------------------------------------------
+// ---- logs --------------------------------------------------------------------------------------------------------
 
 const SVG = "http://www.w3.org/2000/svg";
 function shape(parent, name, attributes, text) {
@@ -138,11 +138,11 @@ function shape(parent, name, attributes, text) {
 function logs() {
   for (const svg of document.querySelectorAll("svg[data-log]")) {
     svg.replaceChildren();
-    const here = run.logs[state.survey], [kind, well] = svg.dataset.log.split("/");
+    const here = run.logs[state.survey], { log: kind, column: well } = svg.dataset;
     if (!here) { shape(svg, "text", { x: 130, y: 160, class: "tick middle" }, "no data yet"); continue; }
-    const width = 260, height = 340, left = 54, right = 8, top = 8, bottom = 34, depths = run.depths;
+    const width = 260, height = 340, left = 54, right = 8, top = 8, bottom = 34, depths = run.logFields[kind].depths;
     const observed = here.observed[kind][well];
-    const bands = ["forecast", "posterior"].map((what) => [what, (here[state.method] || {})[what]]).filter(([, q]) => q);
+    const bands = ["forecast", "posterior"].map((what) => [what, (here[state.method] || {})[what]]).filter(([, q]) => q && q[kind]);
     let low = Math.min(0, ...observed), high = Math.max(...observed);
     for (const [, q] of bands) { low = Math.min(low, ...q[kind][0][well]); high = Math.max(high, ...q[kind][2][well]); }
     high += 0.05 * (high - low) || 1;
@@ -156,7 +156,7 @@ function logs() {
     }
     for (const v of ticks(low, high, 4)) shape(svg, "text", { x: x(v), y: height - 20, class: "tick middle" }, tickText(v));
     shape(svg, "text", { x: (left + width) / 2, y: height - 5, class: "tick middle" },
-          kind === "saturation" ? "CO₂ saturation [–]" : "pressure change [bar]");
+          run.logFields[kind].title);
     for (const [what, q] of bands) {
       const edge = (level, back) => inside.map((i) => `${x(q[kind][level][well][i]).toFixed(1)},${z(depths[i]).toFixed(1)}`)
         [back ? "reverse" : "slice"]().join(" ");

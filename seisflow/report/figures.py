@@ -18,6 +18,7 @@ from seisflow.errors import InputError
 from seisflow.geology.section import load_section
 from seisflow.grid import average
 from seisflow.report import sections
+from seisflow.report.data_figure import data_figure
 from seisflow.report.scores import scores_of
 from seisflow.runs.reading import RunFolder
 from seisflow.units import MILLIDARCY
@@ -126,4 +127,4 @@ def _data(run: RunFolder, k: int) -> Any:
     observed = run.observed(k)
     if predicted is None or observed is None:
         return None
-    return sections.data_figure(run.grid, observed, predicted, _true_saturation(run, k), f"Data at {_title(run, k)}")
+    return data_figure(run.grid, run.data, observed, predicted, _true_saturation(run, k), f"Data at {_title(run, k)}")

@@ -62,8 +62,8 @@ def page(run: RunFolder) -> str:
     fields = Fields(run)
     data = Data(fields)
     blocks = list(fields.blocks())
-    images = list(data.image_blocks())
-    amplitude, inside = data.image_scale(images)
+    data_blocks = list(data.section_blocks())
+    data_scales = data.scales(data_blocks)
     window = fields.window()
     study, shown = run.study, fields.shown_members
     facts = {
@@ -72,15 +72,15 @@ def page(run: RunFolder) -> str:
         "methods": [{"id": m, "label": LABELS.get(m, m), "done": done} for m, done in run.done.items()],
         "quantities": [{"id": name, **about} for name, about in QUANTITIES.items()],
         "scales": fields.scales(blocks),
-        "amplitude": amplitude,
-        "imageStep": max(1, len(shown) // 8),
+        "sections": {name: scale for name, (scale, _) in data_scales.items()},
+        "memberStep": max(1, len(shown) // 8),
         "members": shown.tolist(),
         "window": window,
         "exaggeration": EXAGGERATION,
         "wells": study.wells.x_m if "wells" in study.surveys.modalities else [],
         "injector": [study.injection.x_m, *study.injection.depth_m],
         "logs": data.logs(),
-        "depths": np.round(run.grid.centres(-1), 2).tolist(),
+        "logFields": data.log_facts(),
         "maps": {name: _map(source) for name, source in MAPS.items()},
         "start": _start(run),
         "hint": "Point at a section, or focus it and use the arrow keys, to read values.",
@@ -91,7 +91,7 @@ def page(run: RunFolder) -> str:
         opening.head(run),
         opening.result(run, scores),
         panels.plume(run, fields, known),
-        panels.observations(run, data, bool(images), inside),
+        panels.observations(run, data, data_scales),
         evaluation.scores(run, scores),
         evaluation.honesty(run),
         ending.cost(run),
@@ -105,6 +105,6 @@ def page(run: RunFolder) -> str:
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_asset("page.css")}</style></head>'
         f"<body>{''.join(part for part in body if part)}"
         f'<script type="application/json" id="run">{inner}</script>'
-        f"{''.join(block.html() for block in (*blocks, *images))}"
+        f"{''.join(block.html() for block in (*blocks, *data_blocks))}"
         f"<script>{_script()}</script></body></html>"
     )

@@ -3,7 +3,9 @@ r"""The parts of a page that its script fills: the plume over time, and observed
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 
+from seisflow.observation.data import DataField
 from seisflow.report.data import Data
 from seisflow.report.fields import QUANTITIES, Fields
 from seisflow.report.methods import label
@@ -11,8 +13,6 @@ from seisflow.report.tables import table
 from seisflow.runs.reading import RunFolder
 
 __all__ = ["observations", "plume"]
-
-DATA_NAMES = {"image": "image", "well_saturation": "well saturation", "well_pressure": "well pressure"}
 
 
 def _radios(name: str, title: str, options: list[tuple[str, str]]) -> str:
@@ -76,46 +76,68 @@ def plume(run: RunFolder, fields: Fields, known: bool) -> str:
     )
 
 
-def observations(run: RunFolder, data: Data, has_images: bool, inside: float) -> str:
-    """Observed beside predicted data."""
+def _section(name: str, about: DataField, inside: float) -> str:
+    """A data field on the cells: observed, predicted, their difference, one member."""
+    panels = [
+        _panel(f"{name}/observed", "Observed", "y°"),
+        _panel(f"{name}/predicted", "Mean of the predicted", "of the forecast's members"),
+        _panel(f"{name}/residual", "Observed − predicted", "same scale"),
+        _panel(f"{name}/member", "Predicted of one member", "without noise"),
+    ]
+    unit = "" if about.unit in ("", "1") else f" [{html.escape(about.unit)}]"
+    return (
+        f'<h3>{html.escape(_capital(about.label))}{unit}</h3><div class="panels two">{"".join(panels)}</div>'
+        f'<p class="soft">The scale holds {inside:.1%} of the observed amplitudes; beyond it the end colours go on.</p>'
+    )
+
+
+def _logs(fields: Mapping[str, DataField]) -> str:
+    """The data fields along depth, place by place."""
+    svgs = []
+    for name, about in fields.items():
+        place = about.axes[0]
+        for w in range(place.size):
+            at = f"{w + 1}" if place.coordinates is None else f"at {place.coordinates[w]:g} {place.unit}"
+            title = html.escape(f"{_capital(place.name)} {at}")
+            svgs.append(
+                f'<figure><figcaption>{title}</figcaption><svg class="log" viewBox="0 0 260 340" role="img" '
+                f'aria-label="{html.escape(about.label)}: {title}" data-log="{html.escape(name)}" data-column="{w}">'
+                "</svg></figure>"
+            )
+    return (
+        f'<h3>Logs</h3><div class="logs">{"".join(svgs)}</div><p class="soft">Dots: observed. '
+        '<span class="key" style="background:#c6d0da"></span>forecast, '
+        '<span class="key" style="background:#a5bfd6"></span>posterior: '
+        "5–95 % of the members, without noise of the data, and their median.</p>"
+    )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def observations(run: RunFolder, data: Data, scales: Mapping[str, tuple[float, float]]) -> str:
+    """Observed beside predicted data.
+
+    Parameters
+    ----------
+    scales
+        Section → half the range of its colour scale, and the share of observed amplitudes inside.
+    """
     parts = ['<section id="data" class="viewer"><h2>Observed and predicted data</h2>']
     parts.append('<p class="soft">Of <span class="now"></span>; the controls above choose.</p>')
-    if has_images:
-        panels = [
-            _panel("observed", "Observed image", "y°"),
-            _panel("predicted", "Mean of the predicted images", "of the forecast's members"),
-            _panel("residual", "Observed − predicted", "same scale"),
-            _panel("image", "Predicted image of one member", "without noise"),
-        ]
-        parts.append(f'<div class="panels two">{"".join(panels)}</div>')
-        parts.append(
-            f'<p class="soft">Seismic images in units of their noise (its root mean square). The scale holds {inside:.1%} '
-            "of the observed amplitudes; beyond it the end colours go on.</p>"
-        )
-    if "wells" in run.study.surveys.modalities:
-        wells = run.study.wells.x_m
-        svgs = "".join(
-            f'<figure><figcaption>Well at x = {x:g} m</figcaption><svg class="log" viewBox="0 0 260 340" role="img" '
-            f'aria-label="{kind} along the well at x = {x:g} m" data-log="{kind}/{w}"></svg></figure>'
-            for w, x in enumerate(wells)
-            for kind in ("saturation", "pressure")
-        )
-        parts.append(
-            f'<h3>Well logs</h3><div class="logs">{svgs}</div><p class="soft">Dots: observed. '
-            '<span class="key" style="background:#c6d0da"></span>forecast, '
-            '<span class="key" style="background:#a5bfd6"></span>posterior: '
-            "5–95 % of the members, without noise of the data, and their median.</p>"
-        )
+    parts += [_section(name, about, scales[name][1]) for name, about in data.sections.items()]
+    if data.log_fields:
+        parts.append(_logs(data.log_fields))
     rows = []
     for method in data.informed():
         for k in range(run.done[method]):
             found = data.agreement(method, k)
-            cells = [f"{found[name]:.2f}" if name in found else "" for name in DATA_NAMES]
+            cells = [f"{found[name]:.2f}" if name in found else "" for name in run.data]
             rows.append([html.escape(f"{label(method)}, survey {k + 1}"), *cells])
+    names = [name.replace("_", " ") for name in run.data]
     if rows:
-        parts.append(
-            table("Misfit of the forecast over what its spread and the noise explain", ["", *DATA_NAMES.values()], rows)
-        )
+        parts.append(table("Misfit of the forecast over what its spread and the noise explain", ["", *names], rows))
         parts.append(
             '<p class="soft">√(mean (y° − ȳ)² / mean (s² + σ²)), with mean ȳ and variance s² of the members\' data and '
             "variance σ² of the noise: about 1 where they agree; well above 1, the forecast was surer than it should have "

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seisflow.analysis.methods import METHODS
-from seisflow.ensemble import Ensemble
 from seisflow.grid import Grid
 
 __all__ = [
@@ -28,7 +27,6 @@ __all__ = [
     "LABELS",
     "VALUE",
     "comparison_figure",
-    "data_figure",
     "geology_figure",
     "plume_window",
     "posterior_figure",
@@ -223,66 +221,6 @@ def comparison_figure(
         panel.set_ylabel("depth [m]", fontsize=8)
     for panel in axes[-1]:
         panel.set_xlabel("x [m]", fontsize=8)
-    figure.suptitle(title, fontsize=11)
-    return figure
-
-
-def data_figure(grid: Grid, observed: Ensemble, predicted: Ensemble, truth: NDArray | None, title: str) -> Figure:
-    """What the analysis sees: the observed image beside predicted ones, and well logs with the forecast's range.
-
-    Parameters
-    ----------
-    observed, predicted
-        Data ensembles with any of ``image``, ``well_saturation``, ``well_pressure``.
-    truth
-        True saturation, contoured over the images; None where it is not known.
-    """
-    has_image, has_wells = "image" in observed, "well_saturation" in observed
-    figure = Figure(figsize=(14, 4.4 * has_image + 3.6 * has_wells), layout="constrained")
-    parts = figure.subfigures(int(has_image) + int(has_wells), 1, squeeze=False)[:, 0]
-    if has_image:
-        axes = parts[0].subplots(1, 3)
-        image_y = observed["image"][0]
-        limit = float(np.quantile(np.abs(image_y), 0.998)) or 1.0
-        style = {"cmap": ERROR, "vmin": -limit, "vmax": limit}
-        (left, _), (top, _) = grid.extent
-        x, z = (
-            left + (np.arange(grid.shape[0]) + 0.5) * grid.spacing[0],
-            top + (np.arange(grid.shape[1]) + 0.5) * grid.spacing[1],
-        )
-        for panel, (array, name) in zip(
-            axes,
-            [
-                (image_y, "observed image" + ("" if truth is None else " (contour: true S = 0.05)")),
-                (predicted["image"].mean(axis=0), "mean of the predicted images"),
-                (predicted["image"][0], "image of member 1, without noise"),
-            ],
-            strict=True,
-        ):
-            shown = _section(panel, array, grid, name, None, **style)
-            _bar(parts[0], shown, panel, "image amplitude")
-        if truth is not None and truth.max() > 0.05:
-            axes[0].contour(x, z, truth.T, levels=[0.05], colors="k", linewidths=0.7)
-        axes[0].set_ylabel("depth [m]", fontsize=8)
-        for panel in axes:
-            panel.set_xlabel("x [m]", fontsize=8)
-    if has_wells:
-        n = observed["well_saturation"].shape[1]
-        axes = parts[-1].subplots(1, 2 * n, squeeze=False)[0]
-        depth = grid.centres(1)
-        for w in range(n):
-            for panel, key, scale, label in (
-                (axes[2 * w], "well_saturation", 1.0, "saturation [-]"),
-                (axes[2 * w + 1], "well_pressure", 1e-5, "pressure change [bar]"),
-            ):
-                low, high = np.quantile(predicted[key][:, w] * scale, [0.05, 0.95], axis=0)
-                panel.fill_betweenx(depth, low, high, color="tab:blue", alpha=0.3, label="forecast 5–95 %")
-                panel.plot(observed[key][0, w] * scale, depth, "k.", ms=3, label="observed")
-                panel.set_ylim(depth[-1], depth[0])
-                panel.set_xlabel(f"well {w + 1}: {label}", fontsize=8)
-                panel.tick_params(labelsize=7)
-        axes[0].legend(fontsize=7)
-        axes[0].set_ylabel("depth [m]", fontsize=8)
     figure.suptitle(title, fontsize=11)
     return figure
 

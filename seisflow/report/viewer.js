@@ -8,24 +8,35 @@ const isDone = () => run.methods.length > 0 && state.survey <= chosen(run.method
 async function collect() {
   const { quantity: q, method: m, survey: k } = state, about = chosen(run.quantities, q), scales = run.scales[q];
   const names = [`${q}/truth/${k}`, `${q}/${m}/${k}/mean`, `${q}/${m}/${k}/deviation`, `${q}/${m}/${k}/members`,
-                 `${q}/${m}/${k}/forecast`, `image/observed/${k}`, `image/${m}/${k}/mean`, `image/${m}/${k}/members`];
-  const [truth, mean, deviation, members, forecast, observed, predicted, images] = await Promise.all(names.map(block));
+                 `${q}/${m}/${k}/forecast`];
+  const [truth, mean, deviation, members, forecast] = await Promise.all(names.map(block));
   const value = { scale: scales.value, map: "value", unit: about.unit, digits: about.digits,
                   absent: isDone() ? "not known" : "not computed yet" };
-  const t = member(truth, 0), average = member(mean, 0), y = member(observed, 0), h = member(predicted, 0);
-  const amplitude = { scale: [-run.amplitude, run.amplitude], map: "difference", unit: "", digits: 2,
-                      beyond: [true, true], absent: run.methods.length && y ? "this method uses no data" : "no data yet" };
+  const t = member(truth, 0), average = member(mean, 0), data = {};
+  for (const [name, limit] of Object.entries(run.sections)) Object.assign(data, await section(name, limit));
   return {
+    ...data,
     truth: { ...value, values: t },
     mean: { ...value, values: average },
     forecast: { ...value, values: member(forecast, 0) },
     member: { ...value, values: member(members, state.member), beyond: scales.beyond },
     deviation: { ...value, values: member(deviation, 0), scale: scales.deviation, map: "deviation" },
     error: { ...value, values: difference(average, t), scale: scales.error, map: "difference" },
-    observed: { ...amplitude, values: y, absent: "no data yet" },
-    predicted: { ...amplitude, values: h },
-    residual: { ...amplitude, values: difference(y, h) },
-    image: { ...amplitude, values: member(images, Math.floor(state.member / run.imageStep)) },
+  };
+}
+
+async function section(name, limit) {
+  const { method: m, survey: k } = state, place_ = `data/${name}`;
+  const names = [`${place_}/observed/${k}`, `${place_}/${m}/${k}/mean`, `${place_}/${m}/${k}/members`];
+  const [observed, predicted, members] = await Promise.all(names.map(block));
+  const y = member(observed, 0), h = member(predicted, 0);
+  const amplitude = { scale: [-limit, limit], map: "difference", unit: "", digits: 2,
+                      beyond: [true, true], absent: run.methods.length && y ? "this method uses no data" : "no data yet" };
+  return {
+    [`${name}/observed`]: { ...amplitude, values: y, absent: "no data yet" },
+    [`${name}/predicted`]: { ...amplitude, values: h },
+    [`${name}/residual`]: { ...amplitude, values: difference(y, h) },
+    [`${name}/member`]: { ...amplitude, values: member(members, Math.floor(state.member / run.memberStep)) },
   };
 }
 

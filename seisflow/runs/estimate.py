@@ -14,17 +14,14 @@ small beside these for fields of this kind.
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from dataclasses import dataclass
 
 import numpy as np
 
-from seisflow.observation.files.field_data import FieldData
-from seisflow.observation.joint import Joint
-from seisflow.observation.seismic.seismic import Seismic
-from seisflow.observation.waves.propagator import Propagator
+from seisflow.observation.base import Work
+from seisflow.observation.files.field_data import read_files
 from seisflow.runs.survey_data import planned_files
 from seisflow.study import Study
 from seisflow.study.build import Parts, build
@@ -67,32 +64,18 @@ class Sizes:
     """Counts of a study; every one is exact but ``passes``, the most that trainings may take."""
 
     cells: int
-    nodes: int
-    wave_steps: int
-    experiments: int
     members: int
     surveys: int
     flow_intervals: int
-    images: int
-    noise_images: int
+    waves: tuple[Work, ...]
     passes: float
     disk: int
-    wave_memory: int
     stage_memory: int
 
-
-def _seismic(parts: Parts) -> Seismic | None:
-    observation = parts.scenario.observation
-    listed = observation.parts if isinstance(observation, Joint) else (observation,)
-    return next((part for part in listed if isinstance(part, Seismic)), None)
-
-
-def _propagator(seismic: Seismic) -> Propagator:
-    s = seismic._settings
-    fastest = 1.02 * float(s.velocity.max())
-    return Propagator(
-        s.wave_grid, s.survey, fastest, space_order=s.space_order, layer=s.layer, free_surface=s.free_surface
-    )
+    @property
+    def wave_memory(self) -> int:
+        """Bytes that every process keeps for waves."""
+        return sum(work.memory for work in self.waves)
 
 
 def sizes(study: Study, parts: Parts) -> Sizes:
@@ -106,35 +89,23 @@ def sizes(study: Study, parts: Parts) -> Sizes:
         Its objects; no engine is started.
     """
     grid, M, K = parts.dynamics.grid, study.ensemble.members, len(study.surveys.days)
-    chains, informed = len(study.methods), [table for table in study.chosen if table.uses_data]
-    seismic, nodes, steps, experiments, kept = _seismic(parts), 0, 0, 0, 0
-    if seismic is not None:
-        propagator = _propagator(seismic)
-        nodes, steps = math.prod(n + 2 * propagator.layer for n in seismic.wave_grid.shape), propagator.n_steps
-        experiments = seismic.encoding.n_experiments
-        kept = ((steps - 1) // propagator.every + 1) * propagator.frame_bytes * experiments
-        if study.seismic.memory_GB is not None:
-            kept = min(kept, int(study.seismic.memory_GB * 1e9))
-    wells = 2 * len(study.wells.x_m) * grid.shape[-1] * 8 if "wells" in study.surveys.modalities else 0
-    datum = (4 * grid.size if seismic is not None else 0) + wells
+    observation = parts.scenario.observation
+    chains, informed = len(study.chosen), sum(table.uses_data for table in study.chosen)
     own = [table.simulations(M) for table in study.chosen]
-    forecasts, predictions = M * (1 + chains * (K - 1)), M * (1 + len(informed) * (K - 1)) if informed else 0
+    forecasts, predictions = M * (1 + chains * (K - 1)), M * (1 + informed * (K - 1)) if informed else 0
+    waves = observation.work(predictions + K * sum(s.images for s in own) + K, noise=informed > 0)
+    datum = sum(field.nbytes for field in observation.data.values())
     state = 2 * 8 * grid.size
     disk = forecasts * (state + 8 * grid.size) + predictions * datum + M * chains * K * state
     disk += K * (state + 8 * grid.size + datum)
     return Sizes(
         cells=grid.size,
-        nodes=nodes,
-        wave_steps=steps,
-        experiments=experiments,
         members=M,
         surveys=K,
         flow_intervals=forecasts + K * sum(s.intervals for s in own) + K,
-        images=predictions + K * sum(s.images for s in own) + K if seismic is not None else 0,
-        noise_images=study.seismic.noise_images + 1 if seismic is not None and informed else 0,
+        waves=waves,
         passes=K * sum(s.passes for s in own),
         disk=disk,
-        wave_memory=kept,
         stage_memory=M * (3 * 8 * grid.size + datum),
     )
 
@@ -157,12 +128,10 @@ def estimate(study: Study, found: Sizes, rates: Rates, workers: int) -> dict[str
         Cores that work on members.
     """
     share = 1 / min(workers, found.members)
-    one = found.experiments * found.nodes * found.wave_steps * rates.waves  # one wave run of all experiments
-    processes = min(workers, found.members) if found.images else 0
-    runs = 2 * found.images + found.noise_images + processes  # forward and back; back; the background of a process
+    node_steps = sum(work.total(min(workers, found.members)) for work in found.waves)
     return {
         "two-phase flow": found.flow_intervals * found.cells * _flow_steps(study) * rates.flow * share,
-        "waves and images": runs * one * share,
+        "waves and images": node_steps * rates.waves * share,
         "networks": found.passes * found.members * found.cells * rates.networks,
     }
 
@@ -184,12 +153,13 @@ def measure(study: Study, parts: Parts) -> Rates:
     forecast = scenario.forecast(start, 0).ensemble
     interval = study.surveys.days[0] / study.solver.max_step_days
     flow = (time.perf_counter() - begin) / (2 * found.cells * interval)
-    waves, seismic = 0.0, _seismic(parts)
-    if seismic is not None:
-        seismic.predict(forecast.members([0]))
+    waves = 0.0
+    if found.waves:
+        scenario.observation.predict(forecast.members([0]))
         begin = time.perf_counter()
-        seismic.predict(forecast)
-        waves = (time.perf_counter() - begin) / (4 * found.experiments * found.nodes * found.wave_steps)
+        scenario.observation.predict(forecast)
+        two = sum(work.total(0) for work in scenario.observation.work(2))
+        waves = (time.perf_counter() - begin) / two
     networks = _measure_networks(parts) if found.passes else 0.0
     return Rates(flow, waves, networks, "two members of this study, computed on this machine just now")
 
@@ -206,19 +176,19 @@ def _measure_networks(parts: Parts) -> float:
     grid, members, passes = parts.dynamics.grid, 16, 0.0
     draws = np.random.default_rng(0).standard_normal((members, *grid.shape))
     forecast = Ensemble({"saturation": draws, "pressure": draws[::-1].copy()})
-    data = Ensemble({"image": draws.astype(np.float32)})
+    data = Ensemble({"data": draws.astype(np.float32)})
     noise = DiagonalCovariance(np.ones(grid.size))
     for epochs in (1, 3):
         options = TrainingOptions(epochs=epochs)
         analysis = FlowAnalysis(
-            lambda found: np.asarray(found["image"], np.float32)[:, None],
+            lambda found: np.asarray(found["data"], np.float32)[:, None],
             StateTransform({"saturation": Relative(), "pressure": Relative()}),
             gaussian_training=options,
             glow_training=options,
         )
         posterior = analysis.update(forecast, Evidence(data, data.members([0]), noise), np.random.default_rng(1))
         seconds = sum(s["seconds"] for s in posterior.statistics.values() if isinstance(s, dict))
-        passes = 4.0 * epochs  # as `sizes` counts them
+        passes = analysis.simulations(members).passes
     return seconds / (passes * members * grid.size)
 
 
@@ -263,9 +233,8 @@ def check_study(study: Study, workers: int | None = None, measured: bool = False
     with build(study, workers=1) as parts:
         found = sizes(study, parts)
         rates = measure(study, parts) if measured else DOCUMENTED
-        seismic = _seismic(parts)
         for files in planned_files(study).values():
-            FieldData.read(files, parts.scenario.observation)
+            read_files(files, parts.scenario.observation)
     grid, K = study.grid, len(study.surveys.days)
     by = " × ".join
     facts = {
@@ -277,20 +246,15 @@ def check_study(study: Study, workers: int | None = None, measured: bool = False
     if study.surveys.data:
         there = [str(k) for k, files in enumerate(study.surveys.data, start=1) if files]
         facts["data"] = f"from files that fit, of {len(there)} of {K} surveys: {', '.join(there) or 'none yet'}"
-    if seismic is not None:
-        shape, spacing = by(map(str, seismic.wave_grid.shape)), by(f"{h:g}" for h in seismic.wave_grid.spacing)
-        kind = "encoded shots" if study.seismic.encoded_shots else "shots"
-        facts["waves"] = (
-            f"{shape} nodes of {spacing} m ({found.nodes} with the absorbing layer), {found.wave_steps} time steps, "
-            f"{found.experiments} {kind} a member"
-        )
-        facts["images"] = (
-            f"{found.images} and {found.noise_images} of noise: {found.images * found.experiments} {kind} in all"
-        )
+    for number, work in enumerate(found.waves):
+        which = "" if number == 0 else f" {number + 1}"
+        shots = f"{work.members * work.experiments} {work.experiment} in all"
+        facts[f"waves{which}"] = work.text
+        facts[f"images{which}"] = f"{work.members} and {work.noise} of noise: {shots}"
     facts["disk"] = f"{_bytes(found.disk)} of arrays"
     facts["memory"] = f"{_bytes(found.stage_memory)} for the arrays of one stage" + (
         f", {_bytes(found.wave_memory)} for wavefields in each of {min(workers, found.members)} processes"
-        if seismic is not None
+        if found.waves
         else ""
     )
     seconds = estimate(study, found, rates, workers)

@@ -12,23 +12,25 @@ import json
 import os
 import socket
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from seisflow.errors import InputError
 from seisflow.geology.section import load_section
+from seisflow.observation.data import DataField
 from seisflow.runs.scoring import versions
-from seisflow.storage.axes import study_layout
+from seisflow.storage.axes import Axes
 from seisflow.storage.errors import explained
 from seisflow.storage.store import Store
 from seisflow.study import Study, load_study
+from seisflow.study.axes import study_axes
 
 __all__ = ["locked", "open_run"]
 
 
-def open_run(study: Study, folder: Path, repair: bool = False) -> Store:
+def open_run(study: Study, folder: Path, data: Mapping[str, DataField], repair: bool = False) -> Store:
     """The store of a run folder, new or of the same study.
 
     Parameters
@@ -37,6 +39,8 @@ def open_run(study: Study, folder: Path, repair: bool = False) -> Store:
         What is to be run.
     folder
         The run folder; may be missing.
+    data
+        What the observation's data are, which is stored with them.
     repair
         Compute damaged stages again instead of raising.
 
@@ -52,8 +56,7 @@ def open_run(study: Study, folder: Path, repair: bool = False) -> Store:
         if differences:
             listed = "; ".join(differences[:5]) + (f"; and {len(differences) - 5} more" if len(differences) > 5 else "")
             raise InputError("out", str(folder), f"it holds a run of another study ({listed}); choose another")
-    layout = study_layout(study.grid.build(), study.wells.x_m)
-    store = Store(folder, layout, repair=repair)
+    store = Store(folder, Axes(**study_axes(study.grid.build(), data)), repair=repair)
     store.describe(
         {
             "study": study.name,

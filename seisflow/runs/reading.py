@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import zarr
 from numpy.typing import NDArray
 
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.grid import Grid
+from seisflow.observation.data import DataAxis, DataField
 from seisflow.storage.recorder import Stage
 from seisflow.storage.store import Store
 from seisflow.study import Study, load_study
@@ -112,6 +114,15 @@ class RunFolder:
         """The data, one member."""
         return self._ensemble(f"observed/survey_{survey + 1}")
 
+    @cached_property
+    def data(self) -> dict[str, DataField]:
+        """What the data are, as the stored ones say of themselves; empty before there are any."""
+        for k in range(self.surveys):
+            name = f"observed/survey_{k + 1}"
+            if self.store.find(name) is not None:
+                return _described(zarr.open_group(self.store.root / name, mode="r"))
+        return {}
+
     def stage(self, method: str, survey: int, what: str) -> Stage | None:
         """A stage of a method's chain: ``"forecast"``, ``"predicted"`` or ``"posterior"``."""
         chain = "first" if survey == 0 and what != "posterior" else method
@@ -140,3 +151,20 @@ class RunFolder:
     def finished(self) -> bool:
         """Whether every method has every posterior."""
         return all(self.done.get(method, 0) == self.surveys for method in self.study.methods)
+
+
+def _described(group: Any) -> dict[str, DataField]:
+    """What a stored datum says of its fields, without their positions."""
+    arrays, found = dict(group.arrays()), {}
+    for name in group.attrs["fields"]:
+        axes = []
+        for axis, size in zip(arrays[name].metadata.dimension_names[1:], arrays[name].shape[1:], strict=True):
+            said = dict(arrays[axis].attrs) if axis in arrays else {}
+            coordinates = np.asarray(arrays[axis]) if axis in arrays else None
+            axes.append(DataAxis(axis, size, coordinates, said.get("units", ""), said.get("long_name", axis)))
+        said = dict(arrays[name].attrs)
+        label, noise = said.get("long_name", name), said.get("noise_std")
+        found[name] = DataField(
+            tuple(axes), said.get("units", ""), label, None, noise, said.get("quantity", ""), arrays[name].dtype
+        )
+    return found

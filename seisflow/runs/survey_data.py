@@ -13,7 +13,8 @@ from typing import Any
 from seisflow.assimilation.scenario import Scenario, simulate_truth
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
-from seisflow.observation.files.field_data import FieldData, fingerprint
+from seisflow.observation.data import FileArray
+from seisflow.observation.files.field_data import fingerprint, read_files
 from seisflow.storage.recorder import Recorder, Stage
 from seisflow.study import Study
 
@@ -48,7 +49,7 @@ def _source(files: Sequence[Path]) -> dict[str, Any]:
 
 def _take_in(scenario: Scenario, recorder: Recorder, files: Files, surveys: int, progress: Progress | None) -> None:
     """Record the data of the files: all are read and compared before the first is computed with."""
-    read: dict[int, tuple[FieldData, dict[str, Any]]] = {}
+    read: dict[int, tuple[dict[str, FileArray], dict[str, Any]]] = {}
     for k in sorted(files):
         if k > surveys:
             continue
@@ -57,7 +58,7 @@ def _take_in(scenario: Scenario, recorder: Recorder, files: Files, surveys: int,
             continue  # the data are safe, wherever their files have gone
         source = _source(files[k])
         if known is None:
-            read[k] = FieldData.read(files[k], scenario.observation), source
+            read[k] = read_files(files[k], scenario.observation), source
         elif sorted(known.attributes.get("sha256", [])) != sorted(source["sha256"]):
             before = ", ".join(known.attributes.get("files", [])) or "data made in silico"
             raise InputError("data", ", ".join(source["files"]), f"survey {k} has its data already: {before}")
@@ -65,8 +66,8 @@ def _take_in(scenario: Scenario, recorder: Recorder, files: Files, surveys: int,
         if progress is not None:
             progress("data from files", i, len(read))
 
-        def datum(k: int = k, found: FieldData = found, source: dict[str, Any] = source) -> Stage:
-            return Stage(found.datum(scenario.observation, scenario.survey_times[k - 1]), source)
+        def datum(k: int = k, found: Mapping[str, FileArray] = found, source: dict[str, Any] = source) -> Stage:
+            return Stage(scenario.observation.accept(found, scenario.survey_times[k - 1]), source)
 
         recorder.stage(f"observed/survey_{k}", datum)
         if progress is not None:

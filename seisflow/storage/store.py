@@ -31,7 +31,7 @@ import numpy as np
 
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError, SeisflowError
-from seisflow.storage.axes import Layout
+from seisflow.storage.axes import Axes
 from seisflow.storage.errors import DamagedStageError, explained
 from seisflow.storage.partial import PartialStage, StoredPartialStage
 from seisflow.storage.recorder import MemoryRecorder, Recorder, Stage
@@ -58,7 +58,7 @@ class Store(Recorder):
     ----------
     folder
         The run folder; made when it does not exist.
-    layout
+    axes
         Names, units and coordinates of the fields' axes; a mapping of field → names of its axes after the member axis does
         too. Others get ``axis_1`` ….
     readonly
@@ -75,13 +75,13 @@ class Store(Recorder):
     def __init__(
         self,
         folder: str | Path,
-        layout: Layout | Mapping[str, tuple[str, ...]] | None = None,
+        axes: Axes | Mapping[str, tuple[str, ...]] | None = None,
         *,
         readonly: bool = False,
         repair: bool = False,
     ) -> None:
         self.folder = Path(folder)
-        self.layout = layout if isinstance(layout, Layout) else Layout(dict(layout or {}))
+        self.axes = axes if isinstance(axes, Axes) else Axes(dict(axes or {}))
         self.root = self.folder / "stages.zarr"
         self.readonly, self.repair = readonly, repair
         self._known: dict[str, Stage] = {}
@@ -218,11 +218,11 @@ class Store(Recorder):
     ) -> Stage:
         arrays: dict[str, Any] = {}
         for key, file in partial.files.items():
-            axes = self.layout.axes_of(key, len(file.shape))
-            arrays[key] = array_metadata(file.shape, file.dtype, axes, self.layout.attributes_of(key))
+            axes = self.axes.names_of(key, len(file.shape))
+            arrays[key] = array_metadata(file.shape, file.dtype, axes, self.axes.attributes_of(key))
             (partial.folder / key / "zarr.json").write_text(json.dumps(arrays[key]))
         used = {axis: n for m in arrays.values() for axis, n in zip(m["dimension_names"], m["shape"], strict=True)}
-        for axis, (values, about) in self.layout.coordinates_of(used).items():
+        for axis, (values, about) in self.axes.coordinates_of(used).items():
             arrays[axis] = write_array(partial.folder / axis, values, (axis,), about)
         texts = [
             p for p in partial.folder.rglob("*") if p.is_file() and p not in {f.path for f in partial.files.values()}

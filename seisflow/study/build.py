@@ -25,6 +25,7 @@ from seisflow.errors import InputError
 from seisflow.geology.section import Section, load_section
 from seisflow.grid import Grid, average
 from seisflow.observation.base import Observation
+from seisflow.observation.data import cell_positions
 from seisflow.observation.joint import Joint
 from seisflow.observation.seismic.noise import Repeatability
 from seisflow.observation.seismic.pressure_effect import HertzMindlin, LinearPressure
@@ -174,10 +175,6 @@ def build_analysis(study: Study, name: str, parts: Parts) -> Analysis:
 
 def _site(study: Study, parts: Parts) -> Site:
     """What the study's methods are told of it."""
-    grid = parts.dynamics.grid
-    columns = [grid.locate((x, grid.centres(1)[0]))[0] for x in study.wells.x_m]
-    cells = _positions(grid.centres(0), grid.centres(1))
-    logs = _positions(grid.centres(0)[columns], grid.centres(1))
     saturation = LevelSetSaturation(residual_brine=study.fluids.brine_residual)
 
     def climatology(members: int, factor: float) -> OpenLoopCovariance:
@@ -186,17 +183,12 @@ def _site(study: Study, parts: Parts) -> Site:
     return Site(
         fields=FIELDS,
         bounds={"saturation": (0.0, parts.highest_saturation)},
-        cells=cells,
-        data={"image": cells, "well_saturation": logs, "well_pressure": logs},
+        cells=cell_positions(parts.dynamics.grid),
+        data=parts.scenario.observation.data,
         channels=parts.scenario.observation.channels,
         transform=StateTransform({"saturation": saturation, "pressure": Relative(parts.initial_pressure)}),
         climatology=climatology,
     )
-
-
-def _positions(x: NDArray, z: NDArray) -> NDArray[np.float64]:
-    """Positions ``(nx, nz, 2)`` of a tensor grid [m]."""
-    return np.stack(np.meshgrid(x, z, indexing="ij"), axis=-1)
 
 
 @contextmanager

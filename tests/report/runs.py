@@ -5,9 +5,14 @@ from pathlib import Path
 import numpy as np
 
 from seisflow.ensemble import Ensemble
+from seisflow.observation import DataField, Wells
+from seisflow.observation.data import grid_axes
+from seisflow.storage.axes import Axes
 from seisflow.storage.store import Stage, Store
 from seisflow.study import Study
+from seisflow.study.axes import study_axes
 from seisflow.study.build import initial_pressure
+from seisflow.units import BAR
 
 STUDY = Study.from_dict(
     {
@@ -27,12 +32,20 @@ def plume(grid, radius, shift=0.0):
     return np.clip(0.8 - np.hypot(x, 2 * z) / radius, 0.0, None)
 
 
+def axes_of(study: Study) -> Axes:
+    """Axes, units and noise of what a run of a study stores."""
+    grid, wells = study.grid.build(), study.wells
+    logs = Wells(grid, wells.x_m, initial_pressure(study), pressure_std=wells.pressure_std_bar * BAR).data
+    image = DataField(grid_axes(grid), label="seismic image, in units of the noise", noise_std=1.0, dtype=np.float32)
+    return Axes(**study_axes(grid, {"image": image, **logs}))
+
+
 def made_run(folder: Path, study: Study = STUDY, done=None, truth=True) -> Path:
     """A run folder of a study with the surveys in ``done`` (method → number; default: all of them)."""
     grid, M, rng = study.grid.build(), study.ensemble.members, np.random.default_rng(study.seed)
     initial = initial_pressure(study)
     done = dict.fromkeys(study.methods, len(study.surveys.days)) if done is None else done
-    store = Store(folder)
+    store = Store(folder, axes_of(study))
     store.write_text("study.toml", study.to_toml())
 
     def state(radii, shifts):

@@ -33,11 +33,11 @@ def browser(finished, tmp_path_factory):
         yield opened
 
 
-PIXELS = "document.querySelector('canvas[data-panel=%s]').toDataURL()"
+PIXELS = "document.querySelector('canvas[data-panel=\"%s\"]').toDataURL()"
 
 
 def shown(browser):
-    names = ("truth", "mean", "error", "deviation", "member", "forecast", "observed", "predicted")
+    names = ("truth", "mean", "error", "deviation", "member", "forecast", "image/observed", "image/predicted")
     return {name: browser.run(PIXELS % name) for name in names}
 
 
@@ -63,9 +63,9 @@ def test_that_another_method_keeps_the_truth_and_changes_the_posterior(browser):
     browser.click("input[name=method][value=open_loop]")
     after = shown(browser)
     assert before["truth"] == after["truth"]
-    assert before["observed"] == after["observed"]
+    assert before["image/observed"] == after["image/observed"]
     assert before["mean"] != after["mean"]
-    assert before["predicted"] != after["predicted"]  # an open loop has no predicted data
+    assert before["image/predicted"] != after["image/predicted"]  # an open loop has no predicted data
     browser.click("input[name=method][value=enkf]")
     assert shown(browser) == before
 
@@ -151,7 +151,7 @@ def test_that_every_control_and_canvas_can_be_reached_by_tab_and_has_a_name(brow
             )
         )
     names = {entry.split("|")[0] for entry in reached}
-    assert {"survey", "method", "quantity", "play", "member", "whole", "truth", "mean", "observed"} <= names
+    assert {"survey", "method", "quantity", "play", "member", "whole", "truth", "mean", "image/observed"} <= names
     assert all(entry.split("|")[1].strip() for entry in reached if not entry.startswith("BODY"))
 
 

@@ -28,14 +28,15 @@ def found(parts):
 
 def test_that_the_counts_are_those_of_the_study(found):
     assert found.cells == 20 * 18
+    (waves,) = found.waves
     # 3200 m by 2046 m at 32 m, with 20 absorbing nodes on every side
-    assert found.nodes == (100 + 40) * (64 + 40)
-    assert found.experiments == 2
+    assert waves.nodes == (100 + 40) * (64 + 40)
+    assert waves.experiments == 2
     # 3 chains: the first survey's forecast is common, the second is each chain's own; and 2 intervals of the truth
     assert found.flow_intervals == 9 + 3 * 9 + 2
     # EnKF and flow need data: the first survey's are common; and 2 of the truth
-    assert found.images == 9 + 2 * 9 + 2
-    assert found.noise_images == 8 + 1  # and the one that gives the images their unit
+    assert waves.members == 9 + 2 * 9 + 2
+    assert waves.noise == 8 + 1  # and the one that gives the images their unit
 
 
 def test_that_the_bytes_on_disk_are_those_of_the_arrays_of_a_run(found, finished_tiny):
@@ -61,8 +62,9 @@ def test_that_the_time_is_work_times_rate_spread_over_workers(found):
     one = Rates(1.0, 1.0, 1.0, "")
     seconds = estimate(SMALL, found, one, workers=1)
     assert seconds["two-phase flow"] == pytest.approx(found.flow_intervals * 360 * 300 / 60)
-    runs = 2 * found.images + found.noise_images + 1
-    assert seconds["waves and images"] == pytest.approx(runs * 2 * found.nodes * found.wave_steps)
+    (waves,) = found.waves
+    runs = 2 * waves.members + waves.noise + 1
+    assert seconds["waves and images"] == pytest.approx(runs * 2 * waves.nodes * waves.steps)
     two = estimate(SMALL, found, one, workers=2)
     assert two["two-phase flow"] == pytest.approx(seconds["two-phase flow"] / 2)
     assert two["networks"] == seconds["networks"]  # one process trains
@@ -72,7 +74,7 @@ def test_that_wells_alone_need_no_waves_and_an_open_loop_no_data():
     study = SMALL.changed(methods=["open_loop"], surveys={"modalities": ["wells"]})
     with build(study, workers=1) as parts:
         none = sizes(study, parts)
-    assert (none.images, none.noise_images, none.nodes, none.passes) == (0, 0, 0, 0)
+    assert (none.waves, none.passes) == ((), 0)
     assert estimate(study, none, DOCUMENTED, 2)["waves and images"] == 0
 
 

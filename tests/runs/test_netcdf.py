@@ -9,9 +9,8 @@ from typer.testing import CliRunner
 from seisflow.cli import app
 from seisflow.ensemble import Ensemble
 from seisflow.observation.files.array_files import read_arrays
-from seisflow.storage.axes import study_layout
 from seisflow.storage.store import Stage, Store
-from tests.report.runs import STUDY, made_run
+from tests.report.runs import STUDY, axes_of, made_run
 
 h5netcdf = pytest.importorskip("h5netcdf")
 pytest.importorskip("h5py")
@@ -26,8 +25,7 @@ def folder(tmp_path_factory):
     run = made_run(tmp_path_factory.mktemp("export") / "run", done={"open_loop": 1, "enkf": 2})
     fields = {"saturation": np.random.default_rng(1).random((3, 40, 30))}
     about = {"seconds": 2.5, "statistics": {"loss": [3.0, 1.0]}}
-    layout = study_layout(STUDY.grid.build(), STUDY.wells.x_m)
-    Store(run, layout).keep("extra/survey_1/posterior", Stage(Ensemble(fields, 8.64e6), about))
+    Store(run, axes_of(STUDY)).keep("extra/survey_1/posterior", Stage(Ensemble(fields, 8.64e6), about))
     return run
 
 

@@ -17,11 +17,14 @@ import zarr
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError, SeisflowError, StorageError
 from seisflow.grid import Grid
-from seisflow.storage.axes import study_layout
+from seisflow.observation import DataField, Wells
+from seisflow.observation.data import grid_axes
+from seisflow.storage.axes import Axes
 from seisflow.storage.errors import DamagedStageError
 from seisflow.storage.partial import StoredPartialStage, describe
 from seisflow.storage.store import Stage, Store
 from seisflow.storage.zarr_files import MemberFile, array_metadata
+from seisflow.study.axes import study_axes
 
 
 def stage(rng, members=3):
@@ -96,7 +99,8 @@ def test_that_a_stage_is_computed_once_and_not_kept_when_it_fails(tmp_path, rng)
 def test_that_xarray_opens_a_stage_and_a_run_with_dimensions_coordinates_and_units(tmp_path, rng):
     xarray = pytest.importorskip("xarray")
     grid = Grid((4, 5), (100.0, 20.0), (300.0, 446.0))
-    store = Store(tmp_path / "run", study_layout(grid, (450.0, 550.0)))
+    data = {**Wells(grid, (450.0, 550.0), np.zeros(grid.shape)).data, "image": DataField(grid_axes(grid))}
+    store = Store(tmp_path / "run", Axes(**study_axes(grid, data)))
     store.describe({"seed": 3, "survey_times_s": [12.5]})
     kept = stage(rng)
     store.keep("flow/survey_1/posterior", kept)

@@ -164,6 +164,7 @@ class LetkfTable(InflatedTable):
     """Distance in x and in z at which the taper of the data is about exp(−½)."""
 
     def analysis(self, site: Site) -> LETKF:
-        data = {name: positions / self.radius_m for name, positions in site.data.items()}
-        cells = site.cells / np.array(self.radius_m)
+        radius = np.array(self.radius_m)
+        data = {name: positions / radius for name, positions in site.positions(self.name).items()}
+        cells = site.cells / radius
         return LETKF(LocalDomains(1.0, dict.fromkeys(site.fields, cells), data), **self.common(site))

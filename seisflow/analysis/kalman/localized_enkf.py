@@ -31,7 +31,7 @@ from scipy.linalg import lu_factor, lu_solve
 from seisflow.analysis.adjustments import Adjustment, mixing
 from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.ensemble_space import transformed
-from seisflow.analysis.localization import GridTaper, axes_of
+from seisflow.analysis.localization import GridTaper
 from seisflow.analysis.table import InflatedTable, Site
 from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
@@ -225,6 +225,5 @@ class LocalizedEnkfTable(InflatedTable):
     """Distance in x and in z at which the taper of the covariances is about exp(−½)."""
 
     def analysis(self, site: Site) -> LocalizedEnKF:
-        data = {name: axes_of(positions) for name, positions in site.data.items()}
-        taper = GridTaper(self.radius_m, dict.fromkeys(site.fields, axes_of(site.cells)), data)
+        taper = GridTaper(self.radius_m, dict.fromkeys(site.fields, site.cell_axes), site.axes(self.name))
         return LocalizedEnKF(taper, **self.common(site))

@@ -122,6 +122,14 @@ class FlowAnalysis(Analysis):
     def resumable(self, folder: Path) -> FlowAnalysis:
         return replace(self, checkpoints=folder)
 
+    def simulations(self, members: int) -> Simulations:
+        gaussian, glow = epochs(members, GAUSSIAN_EPOCHS), epochs(members, GLOW_EPOCHS)
+        if self.gaussian_training is not None:
+            gaussian = self.gaussian_training.epochs
+        if self.glow_training is not None:
+            glow = self.glow_training.epochs
+        return Simulations(passes=_passes(self.folds, gaussian, 0 if self.glow is None else glow) / self.threads)
+
     def update(
         self,
         forecast: Ensemble,
@@ -185,8 +193,12 @@ class FlowTable(MethodTable):
 
     def simulations(self, members: int) -> Simulations:
         gaussian, glow = epochs(members, GAUSSIAN_EPOCHS), self.epochs or epochs(members, GLOW_EPOCHS)
-        # A fold's network sees all members but its own part; a pass of the flow takes as long as two of such a network.
-        return Simulations(passes=((self.folds - 1) * gaussian + 2 * glow) / self.threads)
+        return Simulations(passes=_passes(self.folds, gaussian, glow) / self.threads)
+
+
+def _passes(folds: int, gaussian: int, glow: int) -> int:
+    """Passes over all members: a fold's network sees all but its own part; one of the Glow takes as long as two of these."""
+    return (folds - 1) * gaussian + 2 * glow
 
 
 def _given(**values: Any) -> dict[str, Any]:

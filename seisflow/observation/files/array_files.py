@@ -5,25 +5,15 @@ NetCDF needs the extra ``netcdf`` (h5netcdf); only NetCDF 4, which is HDF5, can 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seisflow.errors import InputError, SeisflowError
+from seisflow.observation.data import FileArray
 
-__all__ = ["Named", "netcdf", "read_arrays"]
-
-
-@dataclass(frozen=True, eq=False)
-class Named:
-    """An array of a file: its values, the names of its axes where it has any, and its unit (``""``: not said)."""
-
-    values: NDArray
-    axes: tuple[str, ...]
-    units: str
+__all__ = ["netcdf", "read_arrays"]
 
 
 def netcdf() -> Any:
@@ -41,7 +31,7 @@ def netcdf() -> Any:
     return h5netcdf
 
 
-def read_arrays(path: Path) -> dict[str, Named]:
+def read_arrays(path: Path) -> dict[str, FileArray]:
     """All arrays of a zarr group (a folder) or of the root of a NetCDF file.
 
     Raises
@@ -64,19 +54,23 @@ def read_arrays(path: Path) -> dict[str, Named]:
         ) from error
 
 
-def _zarr(path: Path) -> dict[str, Named]:
+def _zarr(path: Path) -> dict[str, FileArray]:
     import zarr
 
-    group, found = zarr.open_group(path, mode="r"), {}
-    for name, array in group.arrays():
+    group = zarr.open_group(path, mode="r")
+    arrays = {str(name): array for name, array in group.arrays()}
+    beside, found = {name: np.asarray(array) for name, array in arrays.items()}, {}
+    for name, array in arrays.items():
         axes: Any = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS") or ()
-        found[str(name)] = Named(np.asarray(array), tuple(map(str, axes)), str(array.attrs.get("units", "")))
+        unit = str(array.attrs.get("units", ""))
+        found[name] = FileArray(beside[name], tuple(map(str, axes)), unit, str(path), beside)
     return found
 
 
-def _netcdf(path: Path) -> dict[str, Named]:
+def _netcdf(path: Path) -> dict[str, FileArray]:
     with netcdf().File(path, "r") as file:
+        beside = {name: np.asarray(v[...]) for name, v in file.variables.items()}
         return {
-            name: Named(np.asarray(v[...]), tuple(v.dimensions), str(v.attrs.get("units", "")))
+            name: FileArray(beside[name], tuple(v.dimensions), str(v.attrs.get("units", "")), str(path), beside)
             for name, v in file.variables.items()
         }

@@ -10,7 +10,6 @@ Reading accepts files whose shots all have the same receivers. What comes back c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,42 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.errors import InputError, SeisflowError
+from seisflow.observation.files.shot_records import ShotRecords
 from seisflow.observation.waves.survey import Survey
-from seisflow.observation.waves.wavelet import Wavelet
 
-__all__ = ["ShotRecords", "read_segy", "write_segy"]
+__all__ = ["read_segy", "write_segy"]
 
 _PER_METRE = 100
-
-
-@dataclass(frozen=True, eq=False)
-class ShotRecords:
-    """Records with their geometry.
-
-    Parameters
-    ----------
-    records
-        ``(n_sources, n_samples, n_receivers)``, float32.
-    sources, receivers
-        Coordinates x, y, depth [m], ``(n, 3)``.
-    interval
-        Sampling interval [s].
-    """
-
-    records: NDArray[np.float32]
-    sources: NDArray[np.float64]
-    receivers: NDArray[np.float64]
-    interval: float
-
-    def survey(self, wavelet: Wavelet | float, ndim: int = 2) -> Survey:
-        """The survey of these records; a 2-D one leaves y out."""
-        axes = [0, 2] if ndim == 2 else [0, 1, 2]
-        duration = (self.records.shape[1] - 1) * self.interval
-        return Survey(self.sources[:, axes], self.receivers[:, axes], wavelet, duration, self.interval)  # type: ignore[arg-type]
-
-    def exchange(self) -> ShotRecords:
-        """The records with sources and receivers in each other's places, by reciprocity."""
-        return ShotRecords(self.records.transpose(2, 1, 0), self.receivers, self.sources, self.interval)
 
 
 def _segyio() -> Any:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from seisflow.errors import InputError
 from seisflow.observation.seismic.noise import Vintage
 from seisflow.observation.seismic.processes import Processes
-from seisflow.observation.seismic.simulator import Settings, State, forget, simulate
+from seisflow.observation.seismic.simulator import SeismicSettings, State, forget, simulate
 
 __all__ = ["Dispatch"]
 
@@ -34,7 +34,7 @@ class Dispatch:
         Instead of ``workers``: an executor, which is not shut down here.
     """
 
-    def __init__(self, settings: Settings, workers: int, executor: Executor | None) -> None:
+    def __init__(self, settings: SeismicSettings, workers: int, executor: Executor | None) -> None:
         if workers < 1:
             raise InputError("workers", workers, "give at least 1")
         self.settings, self.workers, self.executor = settings, workers, executor

@@ -22,7 +22,9 @@ member: one forward and one adjoint run per experiment. Members, or the shots of
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Executor
+from dataclasses import replace
 from functools import cached_property
 from typing import Literal
 
@@ -33,11 +35,13 @@ from seisflow.covariance import LowRankCovariance
 from seisflow.ensemble import Ensemble, MemberProgress
 from seisflow.errors import InputError
 from seisflow.grid import Grid
-from seisflow.observation.base import Observation
+from seisflow.observation.base import Observation, Work
+from seisflow.observation.data import DataField, FileArray
 from seisflow.observation.seismic.dispatch import Dispatch
+from seisflow.observation.seismic.image_data import image_field, image_work, survey_records
 from seisflow.observation.seismic.noise import Repeatability, coloured_noise
 from seisflow.observation.seismic.rock_physics import RockPhysics
-from seisflow.observation.seismic.simulator import Settings
+from seisflow.observation.seismic.simulator import SeismicSettings
 from seisflow.observation.waves.encoding import Codes, Encoding
 from seisflow.observation.waves.imaging import Imaging
 from seisflow.observation.waves.survey import Survey
@@ -143,28 +147,29 @@ class Seismic(Observation):
             raise InputError("reference", reference, "choose 'baseline' or 'forecast_mean'")
         delay = round(longest_delay / survey.interval)
         encoding = Encoding.chosen(len(survey.sources), shots, encoded_shots, codes, delay, seed)
-        self._settings = Settings(
-            flow_grid,
-            wave_grid,
-            velocity,
-            density,
-            porosity,  # type: ignore[arg-type]
-            survey,
-            rock_physics or RockPhysics(),
-            imaging or Imaging(),
-            encoding,
-            repeatability,
-            initial_pressure,
-            space_order,
-            layer,
-            free_surface,
-            memory,
-            threads,
+        self._settings = SeismicSettings(
+            flow_grid=flow_grid,
+            wave_grid=wave_grid,
+            velocity=velocity,
+            density=density,
+            porosity=porosity,  # type: ignore[arg-type]
+            survey=survey,
+            rock_physics=rock_physics or RockPhysics(),
+            imaging=imaging or Imaging(),
+            encoding=encoding,
+            repeatability=repeatability,
+            initial_pressure=initial_pressure,
+            space_order=space_order,
+            layer=layer,
+            free_surface=free_surface,
+            memory=memory,
+            threads=threads,
         )
         survey.check(wave_grid, self._settings.velocity, space_order)
         self.reference: Reference = reference
         self.flow_grid, self.wave_grid, self.survey, self.encoding = flow_grid, wave_grid, survey, encoding
         self.snr, self.noise_images, self.seed = snr, noise_images, seed
+        self._experiment = "shots" if encoded_shots is None else "encoded shots"
         self._dispatch = Dispatch(self._settings, workers, executor)
 
     @property
@@ -183,6 +188,10 @@ class Seismic(Observation):
         self.close()
 
     # -- the observation --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def data(self) -> Mapping[str, DataField]:
+        return {"image": image_field(self.flow_grid, self.snr is not None)}
 
     def predict(self, ensemble: Ensemble, progress: MemberProgress | None = None) -> Ensemble:
         """Noise-free images of the members' ``saturation`` ``(M, *flow_grid.shape)``; ``progress(done, total)``."""
@@ -203,6 +212,14 @@ class Seismic(Observation):
         vintage = None if errors is None else errors.draw(self.survey, self.wave_grid, generator)
         (image,) = self._dispatch.images(self._settings.states(truth), [noise], [vintage])
         return Ensemble({"image": (image / self.unit)[None]}, truth.time)
+
+    def compare(self, arrays: Mapping[str, FileArray | NDArray]) -> dict[str, NDArray]:
+        """The image, or shot records ``records`` with their geometry beside them, in the survey's order."""
+        return {"records": survey_records(arrays, self.survey)} if "records" in arrays else super().compare(arrays)
+
+    def accept(self, arrays: Mapping[str, FileArray | NDArray], time: float = 0.0) -> Ensemble:
+        found = self.compare(arrays)
+        return self.from_records(found["records"], time) if "records" in found else super().accept(arrays, time)
 
     def from_records(self, records: NDArray, time: float = 0.0) -> Ensemble:
         """The datum of single-shot records from elsewhere (a field survey, another simulator).
@@ -274,6 +291,14 @@ class Seismic(Observation):
 
     def channels(self, data: Ensemble) -> NDArray[np.float32]:
         return np.asarray(data["image"], np.float32)[:, None]
+
+    @cached_property
+    def _work(self) -> Work:
+        return image_work(self._settings, self._experiment)
+
+    def work(self, members: int, noise: bool = False) -> tuple[Work, ...]:
+        # The bank of noise images, and the draw that gives all images their unit.
+        return (replace(self._work, members=members, noise=self.noise_images + 1 if noise else 0),)
 
     # -- for plots --------------------------------------------------------------------------------------------------
 

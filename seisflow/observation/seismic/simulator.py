@@ -27,14 +27,14 @@ from seisflow.observation.waves.propagator import Propagator
 from seisflow.observation.waves.survey import Survey
 from seisflow.seeds import generator
 
-__all__ = ["Settings", "Simulator", "forget", "simulate"]
+__all__ = ["SeismicSettings", "Simulator", "forget", "simulate"]
 
 State = tuple[NDArray, NDArray | None]
 """Saturation and, where rock physics needs it, pressure change [Pa], on the flow grid."""
 
 
 @dataclass(frozen=True, eq=False)
-class Settings:
+class SeismicSettings:
     """All that a process needs to simulate: checked here, sent to workers, with a token by which they know it again."""
 
     flow_grid: Grid
@@ -85,6 +85,18 @@ class Settings:
         """The smoothed baseline in which images are made: v_p [m/s] and ρ [kg/m³] on the wave grid."""
         return smooth(self.velocity, self.density, self.wave_grid, self.imaging.smoothing)
 
+    def propagator(self) -> Propagator:
+        """The wave operators, whose loops are compiled at the first simulation; no medium is faster than the baseline."""
+        return Propagator(
+            self.wave_grid,
+            self.survey,
+            1.02 * float(self.velocity.max()),
+            space_order=self.space_order,
+            layer=self.layer,
+            free_surface=self.free_surface,
+            threads=self.threads,
+        )
+
     def states(self, ensemble: Ensemble) -> list[State]:
         """The states of an ensemble's members.
 
@@ -113,18 +125,10 @@ class Settings:
 class Simulator:
     """The observation of one member at a time, in one process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: SeismicSettings) -> None:
         self.settings = settings
         s = settings
-        self.propagator = Propagator(
-            s.wave_grid,
-            s.survey,
-            1.02 * float(s.velocity.max()),
-            space_order=s.space_order,
-            layer=s.layer,
-            free_surface=s.free_surface,
-            threads=s.threads,
-        )
+        self.propagator = settings.propagator()
         self.migration = Migration(self.propagator, *s.background, s.encoding, s.imaging, s.memory)
         self._inside = np.ones(s.wave_grid.shape, bool)
         for axis, (low, high) in enumerate(s.flow_grid.extent):
@@ -242,7 +246,7 @@ class Simulator:
 _simulators: dict[str, Simulator] = {}  # of this process: the newest settings only, since kept wavefields are large
 
 
-def simulate(settings: Settings, task: str, *arguments: object) -> NDArray:
+def simulate(settings: SeismicSettings, task: str, *arguments: object) -> NDArray:
     """Run one task of the simulator, which this process builds at its first task. Picklable by name."""
     if settings.token not in _simulators:
         _simulators.clear()
@@ -250,6 +254,6 @@ def simulate(settings: Settings, task: str, *arguments: object) -> NDArray:
     return getattr(_simulators[settings.token], task)(*arguments)
 
 
-def forget(settings: Settings) -> None:
+def forget(settings: SeismicSettings) -> None:
     """Free this process's simulator."""
     _simulators.pop(settings.token, None)

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.errors import InputError
-from seisflow.observation.waves.layout import Store
+from seisflow.observation.waves.layout import KeptSteps
 from seisflow.observation.waves.medium import Kept, Medium
 from seisflow.observation.waves.propagator import Propagator
 from seisflow.observation.waves.revolve import advances, next_checkpoint
@@ -50,7 +50,7 @@ class Segments:
     emitted: NDArray
     returned: NDArray
     what: str
-    store: Store
+    store: KeptSteps
 
     def begin(self) -> list[NDArray]:
         """Silence, and no correlation yet; returns a copy of the silent wavefields."""
@@ -58,7 +58,7 @@ class Segments:
         self.propagator.kernel.fields["total"].data[:] = 0
         return self.propagator.kernel.state()
 
-    def _go(self, name: str, series: str, values: NDArray, first: int, steps: int, store: Store | None) -> None:
+    def _go(self, name: str, series: str, values: NDArray, first: int, steps: int, store: KeptSteps | None) -> None:
         # Time counts from the start of the segment, which the buffers of w do not notice: it is a multiple of three.
         kernel = self.propagator.kernel
         target = (store.series if store is not None else kernel.fields)[series]
@@ -184,7 +184,7 @@ class Backgrounds:
         return 1 + advances(-(-n_steps // length), slots) * length / n_steps
 
     @cached_property
-    def _segment(self) -> Store:
+    def _segment(self) -> KeptSteps:
         return self.propagator.kernel.store(self.plan[0])
 
     def _checkpointed(self, signature: NDArray, records: NDArray) -> NDArray:

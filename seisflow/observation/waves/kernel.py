@@ -26,11 +26,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seisflow.observation.waves.layout import Layout, Store
+from seisflow.observation.waves.layout import KeptSteps, WaveLayout
 
 __all__ = ["Kernel", "operators_built"]
 
-_operators: dict[tuple, tuple[Any, Layout]] = {}  # each with the layout it was generated for
+_operators: dict[tuple, tuple[Any, WaveLayout]] = {}  # each with the layout it was generated for
 
 
 def operators_built() -> int:
@@ -52,7 +52,7 @@ class Kernel:
     """
 
     def __init__(
-        self, layout: Layout, sources: NDArray, receivers: NDArray, coefficients: list[tuple[NDArray, NDArray]]
+        self, layout: WaveLayout, sources: NDArray, receivers: NDArray, coefficients: list[tuple[NDArray, NDArray]]
     ) -> None:
         import devito as dv
 
@@ -83,7 +83,7 @@ class Kernel:
         self.fields = f
         self._prepared: dict[str, tuple[Any, list[str], list]] = {}
 
-    def store(self, steps: int) -> Store:
+    def store(self, steps: int) -> KeptSteps:
         """An empty store for a background field over so many steps."""
         import devito as dv
 
@@ -94,7 +94,7 @@ class Kernel:
         series = {name: self.fields[name] for name in ("src", "rec")}
         if steps != self.layout.n_steps:
             series = {name: self._series(name, steps, old.coordinates.data) for name, old in series.items()}
-        return Store(field, series, {})
+        return KeptSteps(field, series, {})
 
     def _series(self, name: str, steps: int, points: NDArray) -> Any:
         """Values over time at points between the nodes."""
@@ -176,7 +176,7 @@ class Kernel:
         step = [*self._step("scattered", True), *self._mirror("scattered", True, [scatter])]
         return [*emit, *step, rec.interpolate(expr=scattered * f["root"])]
 
-    def _operator(self, name: str, kept: Any) -> tuple[Any, Layout]:
+    def _operator(self, name: str, kept: Any) -> tuple[Any, WaveLayout]:
         import devito as dv
 
         key = (*self.layout.kind, name)
@@ -189,7 +189,7 @@ class Kernel:
 
     # -- running -----------------------------------------------------------------------------------------------------
 
-    def run(self, name: str, steps: int, store: Store | None = None) -> None:
+    def run(self, name: str, steps: int, store: KeptSteps | None = None) -> None:
         """Run the first ``steps`` steps (backwards for ``"adjoint"`` and ``"correlate"``) on what the fields hold.
 
         Parameters
@@ -209,7 +209,7 @@ class Kernel:
         failed = operator.cfunction(*[steps - 1 if n == "time_M" else v for n, v in zip(names, values, strict=True)])
         assert failed == 0, f"the compiled loop {name!r} returned {failed}"
 
-    def _prepare(self, name: str, store: Store | None) -> tuple[Any, list[str], list]:
+    def _prepare(self, name: str, store: KeptSteps | None) -> tuple[Any, list[str], list]:
         """An operator, and the names and values of its arguments for this layout."""
         import devito as dv
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from seisflow.observation.waves.layout import Layout
+from seisflow.observation.waves.layout import WaveLayout
 
 __all__ = ["all_layers", "layer_coefficients"]
 
@@ -69,7 +69,7 @@ def layer_coefficients(
     return a, b
 
 
-def all_layers(layout: Layout, dt: float, fastest: float, frequency: float) -> list[tuple[NDArray, NDArray]]:
+def all_layers(layout: WaveLayout, dt: float, fastest: float, frequency: float) -> list[tuple[NDArray, NDArray]]:
     """a and b along every axis of a padded grid; there is no layer above a free surface."""
     coefficients = []
     for axis, (n, (low, high), h) in enumerate(zip(layout.shape, layout.pads, layout.spacing, strict=True)):

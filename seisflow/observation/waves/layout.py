@@ -9,11 +9,11 @@ import numpy as np
 
 from seisflow.errors import InputError
 
-__all__ = ["Layout", "Store"]
+__all__ = ["KeptSteps", "WaveLayout"]
 
 
 @dataclass(frozen=True)
-class Layout:
+class WaveLayout:
     """Sizes of the fields and loops.
 
     Parameters
@@ -104,7 +104,7 @@ class Layout:
 
 
 @dataclass(frozen=True, eq=False)
-class Store:
+class KeptSteps:
     """Memory for the kept steps of a background field.
 
     Parameters

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from seisflow.errors import InputError
 from seisflow.observation.waves.differences import laplacian
-from seisflow.observation.waves.layout import Layout, Store
+from seisflow.observation.waves.layout import KeptSteps, WaveLayout
 
 __all__ = ["Kept", "Medium"]
 
@@ -36,7 +36,7 @@ class Medium:
 
     @classmethod
     def of(
-        cls, layout: Layout, velocity: NDArray, density: NDArray, dt: float, stiffness: float, fastest: float
+        cls, layout: WaveLayout, velocity: NDArray, density: NDArray, dt: float, stiffness: float, fastest: float
     ) -> Medium:
         """The coefficients of a medium, continued by its edge values into the layer.
 
@@ -79,7 +79,7 @@ class Kept:
     """A background wavefield (or its second time derivative), kept every few steps, with the medium it runs in."""
 
     medium: Medium
-    store: Store
+    store: KeptSteps
     factor: float
 
     @property

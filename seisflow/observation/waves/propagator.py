@@ -41,7 +41,7 @@ from seisflow.grid import Grid
 from seisflow.observation.waves.differences import largest_eigenvalue
 from seisflow.observation.waves.kernel import Kernel
 from seisflow.observation.waves.layer import all_layers
-from seisflow.observation.waves.layout import Layout
+from seisflow.observation.waves.layout import WaveLayout
 from seisflow.observation.waves.medium import Kept, Medium
 from seisflow.observation.waves.survey import Survey
 from seisflow.observation.waves.time_axis import TimeAxis
@@ -116,7 +116,7 @@ class Propagator:
         self._time = TimeAxis(self.dt, self.n_steps)
         # The product of two wavelets reaches twice their highest frequency; 20 % more leave nothing of it.
         self.every = max(1, int(1 / (2.4 * survey.wavelet.highest_frequency * self.dt))) if every is None else every
-        self._layout = Layout(
+        self._layout = WaveLayout(
             grid.shape,
             grid.spacing,
             grid.origin,

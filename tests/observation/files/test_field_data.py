@@ -10,7 +10,9 @@ from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.grid import Grid
 from seisflow.observation import ShotRecords, Survey, Wells
-from seisflow.observation.files.field_data import FieldData, check_records, fingerprint
+from seisflow.observation.files.array_files import read_arrays
+from seisflow.observation.files.field_data import fingerprint, read_files
+from seisflow.observation.files.shot_records import check_records
 from seisflow.storage.store import Stage, Store
 
 GRID = Grid((100, 60), (20.0, 20.0), (500.0, 0.0))
@@ -87,7 +89,7 @@ def test_that_data_of_another_run_are_taken_bit_for_bit(logs, tmp_path):
     layout = {"well_saturation": ("well", "z"), "well_pressure": ("well", "z")}
     Store(tmp_path / "run", layout).keep("observed/survey_2", Stage(Ensemble(logs, 5.0)))
     file = tmp_path / "run" / "stages.zarr" / "observed" / "survey_2"
-    datum = FieldData.read([file], WELLS).datum(WELLS, 7.0)
+    datum = WELLS.accept(read_files([file], WELLS), 7.0)
     assert datum.time == 7.0
     for name, values in logs.items():
         np.testing.assert_array_equal(datum[name], values)
@@ -118,12 +120,12 @@ def test_that_the_same_data_come_from_netcdf(logs, tmp_path):
         for name, values in logs.items():
             file.create_variable(name, ("well", "z"), float)[...] = values[0]
         file.create_variable("z", ("z",), float)[...] = WELL_GRID.centres(1)
-    datum = FieldData.read([tmp_path / "logs.nc"], WELLS).datum(WELLS, 0.0)
+    datum = WELLS.accept(read_files([tmp_path / "logs.nc"], WELLS))
     for name, values in logs.items():
         np.testing.assert_array_equal(datum[name], values)
     (tmp_path / "text.nc").write_text("no NetCDF")
     with pytest.raises(InputError, match="cannot be read as a NetCDF 4 file"):
-        FieldData.read([tmp_path / "text.nc"], WELLS)
+        read_files([tmp_path / "text.nc"], WELLS)
 
 
 @pytest.mark.parametrize(
@@ -133,28 +135,28 @@ def test_that_the_same_data_come_from_netcdf(logs, tmp_path):
         ({"well_saturation": np.full((2, 10), np.nan)}, {}, "20 values that are not finite"),
         ({}, {"well_pressure": "bar"}, "well_pressure is in 'bar', it must be in 'Pa'"),
         ({"z": WELL_GRID.centres(1) + 50.0}, {}, r"z\[0\] is 1062.5 m in the file, 1012.5 m in the study"),
-        ({"well": np.array([130.0, 520.0])}, {}, r"well\[1\] is 520 m in the file, 425 m"),
+        ({"well": np.array([130.0, 520.0])}, {}, r"well\[1\] is 520 m in the file, 420 m in the study"),
     ],
 )
 def test_that_arrays_of_another_survey_are_refused(change, units, says, logs, tmp_path):
     file = written(tmp_path / "logs", {**{n: v[0] for n, v in logs.items()}, **change}, units)
     with pytest.raises(InputError, match=says):
-        FieldData.read([file], WELLS)
+        read_files([file], WELLS)
 
 
 def test_that_missing_doubled_and_foreign_data_are_named(logs, tmp_path):
     saturation = written(tmp_path / "s", {"well_saturation": logs["well_saturation"]})
     with pytest.raises(InputError, match="also measures well_pressure; name a file"):
-        FieldData.read([saturation], WELLS)
+        read_files([saturation], WELLS)
     with pytest.raises(InputError, match="another file holds well_saturation already"):
-        FieldData.read([saturation, saturation], WELLS)
-    with pytest.raises(InputError, match="holds none of records, well_saturation, well_pressure"):
-        FieldData.read([written(tmp_path / "o", {"gravity": np.zeros(3)})], WELLS)
+        read_files([saturation, saturation], WELLS)
+    with pytest.raises(InputError, match="holds none of well_saturation, well_pressure, but gravity"):
+        read_files([written(tmp_path / "o", {"gravity": np.zeros(3)})], WELLS)
     with pytest.raises(InputError, match="no such file"):
-        FieldData.read([tmp_path / "none.nc"], WELLS)
+        read_files([tmp_path / "none.nc"], WELLS)
     records = {"records": np.zeros((1, 2, 1), "f4"), "time": np.array([0.0, 1.0])}
     with pytest.raises(InputError, match="must hold shot_x, shot_depth, receiver_x, receiver_depth"):
-        FieldData.read([written(tmp_path / "r", records)], WELLS)
+        ShotRecords.of(read_arrays(written(tmp_path / "r", records))["records"])
     places = dict.fromkeys(("shot_x", "shot_depth", "receiver_x", "receiver_depth"), np.zeros(1))
-    with pytest.raises(InputError, match="this study has no seismic"):
-        FieldData.read([written(tmp_path / "q", {**records, **places})], WELLS)
+    with pytest.raises(InputError, match=r"holds none of well_saturation, well_pressure, but .*records"):
+        read_files([written(tmp_path / "q", {**records, **places})], WELLS)
