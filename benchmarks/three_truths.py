@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from seisflow.cli.display import Display
-from seisflow.report.sections import LABELS
 from seisflow.runner import run_study
+from seisflow.runs.progress import ProgressDisplay
 from seisflow.study import load_study
+from seisflow.study.tables.labels import LABELS
 
 COLUMNS = [
     ("rmse", "RMSE", "{:.4f}"),
@@ -43,7 +43,7 @@ def main() -> None:
 
     summaries = []
     for seed in arguments.seeds:
-        with Display() as display:
+        with ProgressDisplay() as display:
             summaries.append(run_study(study.changed(seed=seed), arguments.out / f"seed_{seed}", display))
         print(f"seed {seed}: {summaries[-1]['seconds']['in all']:.0f} s", flush=True)
 

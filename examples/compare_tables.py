@@ -24,7 +24,8 @@ from compare_settings import METHODS
 from matplotlib.figure import Figure
 
 from seisflow import diagnostics
-from seisflow.report.sections import COLOURS, LABELS, save
+from seisflow.report.sections import save
+from seisflow.study.tables.labels import COLOURS, LABELS
 
 NAMES = LABELS | {"flow": "flow, joint", "flow_reference": "flow, reference"}
 TINTS = COLOURS | {"flow_reference": "lightskyblue"}

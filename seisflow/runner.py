@@ -23,10 +23,9 @@ from seisflow.assimilation.cluster import cluster
 from seisflow.assimilation.executors import Crew, Here, Spread
 from seisflow.assimilation.loop import Step, assimilate
 from seisflow.assimilation.scenario import Scenario
-from seisflow.cli.display import Display
 from seisflow.report import write_report
-from seisflow.report.sections import LABELS
 from seisflow.runs.folder import locked, open_run
+from seisflow.runs.progress import ProgressDisplay, progress_shown
 from seisflow.runs.scoring import summarise
 from seisflow.runs.survey_data import gather, planned_files
 from seisflow.storage.errors import explained
@@ -34,6 +33,7 @@ from seisflow.storage.store import Store
 from seisflow.study import Study
 from seisflow.study.build import build
 from seisflow.study.build_analysis import build_analysis
+from seisflow.study.tables.labels import LABELS
 
 __all__ = ["run_study"]
 
@@ -41,7 +41,7 @@ __all__ = ["run_study"]
 def run_study(
     study: Study,
     out: str | Path,
-    display: Display | None = None,
+    display: ProgressDisplay | bool = True,
     workers: int | None = None,
     *,
     executor: Executor | None = None,
@@ -59,7 +59,9 @@ def run_study(
     out
         Run folder: ``stages.zarr``, ``summary.json``, ``figures/``, ``index.html``, ``study.toml``.
     display
-        Shows the progress.
+        How far the run has come, on standard error: bars in a terminal and in a notebook (there with ipywidgets),
+        elsewhere, as in a batch job or under pytest, a plain line with a clock whenever a part of the work ends.
+        False: nothing is shown. An open :class:`~seisflow.runs.progress.ProgressDisplay`: what its caller chose.
     workers
         Processes for the waves and threads for the flow; default: all cores.
     executor
@@ -89,8 +91,8 @@ def run_study(
     """
     begin = time.perf_counter()
     folder, files = Path(out), planned_files(study, data)
-    show = display or Display(quiet=True)
     with ExitStack() as stack:
+        show = stack.enter_context(progress_shown(display))
         crew: Crew
         if scheduler is not None:
             crew = stack.enter_context(cluster(scheduler))
@@ -119,7 +121,9 @@ def run_study(
     return summary
 
 
-def _prepare_noise(scenario: Scenario, store: Store, methods: tuple[str, ...], surveys: int, show: Display) -> float:
+def _prepare_noise(
+    scenario: Scenario, store: Store, methods: tuple[str, ...], surveys: int, show: ProgressDisplay
+) -> float:
     """Compute the noise covariance, which all surveys share, where an analysis is still to come; the seconds it took."""
     last = f"survey_{surveys}/posterior"
     if all(method == "open_loop" or store.find(f"{method}/{last}") is not None for method in methods):

@@ -27,10 +27,10 @@ def assimilate(
     log: Annotated[Path | None, typer.Option(help="File to add plain lines to as well.", show_default=False)] = None,
 ) -> None:
     """Go on with a run by one survey whose data come from files; they are compared with the survey first."""
-    from seisflow.cli.display import Display
     from seisflow.cli.summary import say_where
     from seisflow.errors import InputError
     from seisflow.runner import run_study
+    from seisflow.runs.progress import ProgressDisplay
     from seisflow.study import load_study
 
     with failing_clearly():
@@ -38,7 +38,7 @@ def assimilate(
             raise InputError(
                 "run", str(run), "the folder holds no run; `seisflow run STUDY --until-survey K` begins one"
             )
-        with Display(errors, quiet, verbose, log) as display:
+        with ProgressDisplay(errors, quiet, verbose, log) as display:
             summary = run_study(
                 load_study(run / "study.toml"),
                 run,

@@ -21,10 +21,10 @@ def report(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only errors and where to look.")] = False,
 ) -> None:
     """Write one self-contained page of a run, PNG figures, and a moving picture of the plume."""
-    from seisflow.cli.display import Display
     from seisflow.report import write_report
+    from seisflow.runs.progress import ProgressDisplay
 
-    with failing_clearly(), Display(errors, quiet) as display:
+    with failing_clearly(), ProgressDisplay(errors, quiet) as display:
         written = write_report(run, display, out=out, figures=figures, animation=animation, dpi=dpi)
     say(f"report   {written[0]}")
     if len(written) > 1:

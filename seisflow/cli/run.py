@@ -53,14 +53,14 @@ def run(
     log: Annotated[Path | None, typer.Option(help="File to add plain lines to as well.", show_default=False)] = None,
 ) -> None:
     """Run a study; on a folder of an unfinished run of the same study, go on where it stopped."""
-    from seisflow.cli.display import Display
     from seisflow.cli.summary import say_where
     from seisflow.runner import run_study
+    from seisflow.runs.progress import ProgressDisplay
 
     with failing_clearly():
         chosen = _load(study, seed, members)
         folder = out or Path("runs") / f"{chosen.name}-seed{chosen.seed}"
-        with Display(errors, quiet, verbose, log) as display:
+        with ProgressDisplay(errors, quiet, verbose, log) as display:
             summary = run_study(
                 chosen,
                 folder,

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from seisflow.cli.console import console, say
-from seisflow.report.sections import LABELS
+from seisflow.study.tables.labels import LABELS
 
 __all__ = ["print_summary", "say_where"]
 

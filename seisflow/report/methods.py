@@ -5,7 +5,7 @@ from __future__ import annotations
 import matplotlib.colors
 
 from seisflow.report.charts import legend
-from seisflow.report.sections import COLOURS, LABELS
+from seisflow.study.tables.labels import COLOURS, LABELS
 
 __all__ = ["colour", "label", "method_legend"]
 

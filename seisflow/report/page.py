@@ -16,11 +16,15 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from seisflow.report import ending, evaluation, opening, panels
-from seisflow.report.data import Data
+from seisflow.report import overview, viewer
+from seisflow.report.cost import cost
+from seisflow.report.data_fit import DataFit
 from seisflow.report.fields import QUANTITIES, Fields
+from seisflow.report.methods import label
+from seisflow.report.provenance import provenance
+from seisflow.report.score_charts import calibration_charts, score_charts
 from seisflow.report.scores import scores_of
-from seisflow.report.sections import DEVIATION, ERROR, EXAGGERATION, LABELS, VALUE
+from seisflow.report.sections import DEVIATION, ERROR, EXAGGERATION, VALUE
 from seisflow.runs.reading import RunFolder
 
 __all__ = ["page"]
@@ -60,7 +64,7 @@ def page(run: RunFolder) -> str:
         The run folder.
     """
     fields = Fields(run)
-    data = Data(fields)
+    data = DataFit(fields)
     blocks = list(fields.blocks())
     images = list(data.image_blocks())
     amplitude, inside = data.image_scale(images)
@@ -69,7 +73,7 @@ def page(run: RunFolder) -> str:
     facts = {
         "grid": {"shape": fields.grid.shape, "spacing": fields.grid.spacing, "extent": fields.grid.extent},
         "days": [f"{day:g}" for day in study.surveys.days],
-        "methods": [{"id": m, "label": LABELS.get(m, m), "done": done} for m, done in run.done.items()],
+        "methods": [{"id": m, "label": label(m), "done": done} for m, done in run.done.items()],
         "quantities": [{"id": name, **about} for name, about in QUANTITIES.items()],
         "scales": fields.scales(blocks),
         "amplitude": amplitude,
@@ -88,14 +92,14 @@ def page(run: RunFolder) -> str:
     scores = scores_of(run)
     known = run.truth(0) is not None
     body = [
-        opening.head(run),
-        opening.result(run, scores),
-        panels.plume(run, fields, known),
-        panels.observations(run, data, bool(images), inside),
-        evaluation.scores(run, scores),
-        evaluation.honesty(run),
-        ending.cost(run),
-        ending.study(run),
+        overview.head(run),
+        overview.result(run, scores),
+        viewer.plume(run, fields, known),
+        viewer.observations(run, data, bool(images), inside),
+        score_charts(run, scores),
+        calibration_charts(run),
+        cost(run),
+        provenance(run),
     ]
     title = html.escape(f"seisflow: {study.name}, seed {study.seed}")
     inner = json.dumps(facts, separators=(",", ":")).replace("</", "<\\/")

@@ -10,22 +10,33 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import platform
 import socket
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from seisflow import __version__
 from seisflow.errors import InputError
 from seisflow.geology.section import load_section
-from seisflow.runs.scoring import versions
 from seisflow.storage.axes import study_layout
 from seisflow.storage.errors import explained
 from seisflow.storage.store import Store
 from seisflow.study import Study, load_study
 
-__all__ = ["locked", "open_run"]
+__all__ = ["locked", "open_run", "versions"]
+
+
+def versions() -> dict[str, str]:
+    """Versions of seisflow and of what it computes with."""
+    packages = ("numpy", "scipy", "torch", "devito", "zarr")
+    found = {"seisflow": __version__, "python": platform.python_version()}
+    for package in packages:
+        found[package] = version(package)
+    return found
 
 
 def open_run(study: Study, folder: Path, repair: bool = False) -> Store:

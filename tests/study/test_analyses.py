@@ -9,13 +9,13 @@ import pytest
 from seisflow.assimilation.climatology import StudyClimatology
 from seisflow.assimilation.scenario import simulate_truth
 from seisflow.errors import InputError
-from seisflow.report.sections import COLOURS, LABELS
 from seisflow.runner import run_study
 from seisflow.seeds import generator
 from seisflow.storage.store import Memory
 from seisflow.study import Study
 from seisflow.study.build import build
 from seisflow.study.build_analysis import BUILDERS, build_analysis, own_simulations
+from seisflow.study.tables.labels import COLOURS, LABELS
 from seisflow.study.tables.methods import Method
 from tests.test_run import TINY
 

@@ -27,8 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.analysis.base import Analysis, Posterior, Progress
-from seisflow.analysis.weights import carried, effective_size, log_likelihood, normalise, without_weights
+from seisflow.analysis.importance import carried, log_likelihood, normalise, without_weights
 from seisflow.covariance import Covariance
+from seisflow.diagnostics import effective_size
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 

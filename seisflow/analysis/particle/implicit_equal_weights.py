@@ -31,8 +31,8 @@ from scipy.optimize import brentq
 from scipy.special import gammainc, gammaln, lambertw
 
 from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.importance import carried, normalise, without_weights
 from seisflow.analysis.static_covariance import StaticCovariance, control_posterior
-from seisflow.analysis.weights import carried, normalise, without_weights
 from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError

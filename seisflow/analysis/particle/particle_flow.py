@@ -27,9 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.importance import without_weights
 from seisflow.analysis.particle.localized_prior import LocalizedPrior
 from seisflow.analysis.variational.linearization import DifferentiableObservation
-from seisflow.analysis.weights import without_weights
 from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError

@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.analysis.base import Analysis, Posterior, Progress
-from seisflow.analysis.weights import (
-    effective_size,
+from seisflow.analysis.importance import (
     jitter_duplicates,
     log_likelihood,
     normalise,
@@ -28,6 +27,7 @@ from seisflow.analysis.weights import (
     without_weights,
 )
 from seisflow.covariance import Covariance
+from seisflow.diagnostics import effective_size
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 

@@ -1,10 +1,10 @@
-r"""The parts of a page that its script fills: the plume over time, and observed beside predicted data."""
+r"""What the page's viewer (``viewer.js``) fills: the plume over time, and observed beside predicted data."""
 
 from __future__ import annotations
 
 import html
 
-from seisflow.report.data import Data
+from seisflow.report.data_fit import DataFit
 from seisflow.report.fields import QUANTITIES, Fields
 from seisflow.report.methods import label
 from seisflow.report.tables import table
@@ -76,7 +76,7 @@ def plume(run: RunFolder, fields: Fields, known: bool) -> str:
     )
 
 
-def observations(run: RunFolder, data: Data, has_images: bool, inside: float) -> str:
+def observations(run: RunFolder, data: DataFit, has_images: bool, inside: float) -> str:
     """Observed beside predicted data."""
     parts = ['<section id="data" class="viewer"><h2>Observed and predicted data</h2>']
     parts.append('<p class="soft">Of <span class="now"></span>; the controls above choose.</p>')

@@ -23,14 +23,14 @@ from seisflow.report.fields import Fields
 from seisflow.runs.reading import RunFolder
 from seisflow.units import BAR
 
-__all__ = ["Data"]
+__all__ = ["DataFit"]
 
 LEVELS = (0.05, 0.5, 0.95)
 
 
 @dataclass(frozen=True, eq=False)
-class Data:
-    """The data of a run for its page.
+class DataFit:
+    """Observed and predicted data of a run for its page.
 
     Parameters
     ----------
