@@ -35,8 +35,7 @@ from seisflow.runner import run_study
 from seisflow.runs.folder import open_run
 from seisflow.storage.store import Store
 from seisflow.study import Study, load_study
-from seisflow.study.build import build
-from seisflow.study.build_analysis import build_analysis
+from seisflow.study.build import build, build_analysis
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "compass_small.toml"
 

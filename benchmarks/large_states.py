@@ -16,7 +16,7 @@ import time
 
 import numpy as np
 
-from seisflow.analysis.base import Analysis
+from seisflow.analysis.base import Analysis, Evidence
 from seisflow.analysis.kalman.denkf import DEnKF
 from seisflow.analysis.kalman.enkf import EnKF
 from seisflow.analysis.kalman.esmda import ESMDA
@@ -82,7 +82,7 @@ def run(name: str, members: int, unknowns: int, data: int, threads: int) -> None
     method = analysis(name, forecast, predicted, threads)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begun, busy = time.perf_counter(), time.process_time()
-    method.update(forecast, predicted, observed, noise, np.random.default_rng(1))
+    method.update(forecast, Evidence(predicted, observed, noise), np.random.default_rng(1))
     seconds, busy = time.perf_counter() - begun, time.process_time() - busy
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     print(f"| {name} | {seconds:.1f} | {busy:.1f} | {grown / 2**20:.2f} | {(grown + before) / 2**20:.2f} |", flush=True)

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from seisflow.report.methods import label
 from seisflow.runner import run_study
 from seisflow.runs.progress import ProgressDisplay
 from seisflow.study import load_study
-from seisflow.study.tables.labels import LABELS
 
 COLUMNS = [
     ("rmse", "RMSE", "{:.4f}"),
@@ -57,10 +57,10 @@ def main() -> None:
     for seed, summary in zip(arguments.seeds, summaries, strict=True):
         for method in study.methods:
             values = summary["scores"][method][-1]
-            print(f"| {seed} | {LABELS[method]} | " + " | ".join(f.format(values[k]) for k, _, f in COLUMNS) + " |")
+            print(f"| {seed} | {label(method)} | " + " | ".join(f.format(values[k]) for k, _, f in COLUMNS) + " |")
     for method in study.methods:
         means = {k: np.mean([s["scores"][method][-1][k] for s in summaries]) for k, _, _ in COLUMNS}
-        print(f"| mean | {LABELS[method]} | " + " | ".join(f.format(means[k]) for k, _, f in COLUMNS) + " |")
+        print(f"| mean | {label(method)} | " + " | ".join(f.format(means[k]) for k, _, f in COLUMNS) + " |")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from scipy.stats import norm
 
-from seisflow.analysis.base import Analysis
+from seisflow.analysis.base import Analysis, Evidence
 from seisflow.analysis.kalman.denkf import DEnKF
 from seisflow.analysis.kalman.enkf import EnKF
 from seisflow.analysis.kalman.esmda import ESMDA
@@ -55,12 +55,12 @@ def rows(covariance: NDArray) -> StaticCovariance:
     return StaticCovariance(F, observe(F))
 
 
-def exact_proposal(forecast: Ensemble, predicted: Ensemble, observed: Ensemble, *_: object) -> GaussianMixture:
-    return PRIOR.condition(H, R, observed["data"][0])
+def exact_proposal(forecast: Ensemble, evidence: Evidence, *_: object) -> GaussianMixture:
+    return PRIOR.condition(H, R, evidence.observed["data"][0])
 
 
-def kalman_proposal(forecast: Ensemble, predicted: Ensemble, observed: Ensemble, *_: object) -> GaussianMixture:
-    return GAUSSIAN.condition(H, R, observed["data"][0])
+def kalman_proposal(forecast: Ensemble, evidence: Evidence, *_: object) -> GaussianMixture:
+    return GAUSSIAN.condition(H, R, evidence.observed["data"][0])
 
 
 def score_flow(kernel: str, score: Callable[[NDArray], NDArray] | None = None) -> ParticleFlow:
@@ -80,20 +80,20 @@ METHODS: list[tuple[str, Analysis, str]] = [
     ("3D-Var", ThreeDVar(rows(PRIOR.covariance)), "one mode, a static Gaussian"),
     ("particle filter", ParticleFilter(("state",)), "copies of the luckiest member"),
     ("particle filter, jitter 1", ParticleFilter(("state",), jitter=1.0), "copies, smeared by what is left of spread"),
-    ("proposal: exact", ProposalParticleFilter(exact_proposal, lambda *_: PRIOR, observe), "none: q is the posterior"),
+    ("proposal: exact", ProposalParticleFilter(exact_proposal, lambda *_: PRIOR), "none: q is the posterior"),
     (
         "proposal: Kalman's Gaussian, exact prior",
-        ProposalParticleFilter(kalman_proposal, lambda *_: PRIOR, observe),
+        ProposalParticleFilter(kalman_proposal, lambda *_: PRIOR),
         "q far from the posterior",
     ),
     (
         "proposal: learned flow, exact prior, 20 draws",
-        ProposalParticleFilter(LEARNED.proposal, lambda *_: PRIOR, observe, draws=20),
+        ProposalParticleFilter(LEARNED.proposal, lambda *_: PRIOR, draws=20),
         "q misses a part of the posterior",
     ),
     (
         "proposal: learned flow, learned prior, 20 draws",
-        ProposalParticleFilter(LEARNED.proposal, LEARNED.prior, observe, draws=20),
+        ProposalParticleFilter(LEARNED.proposal, LEARNED.prior, draws=20),
         "tails of the learned prior",
     ),
     ("implicit equal weights", ImplicitEqualWeights(rows(0.01 * np.eye(2))), "a mode the data rule out stays"),
@@ -172,7 +172,9 @@ def main() -> None:
             for seed in range(arguments.seeds):
                 ahead = forecast(arguments.members, seed, analysis)
                 posterior = analysis.update(
-                    ahead, observe(ahead), Ensemble({"data": np.array([[y]])}), NOISE, generator(seed, f"{label} {y}")
+                    ahead,
+                    Evidence(observe(ahead), Ensemble({"data": np.array([[y]])}), NOISE, observe),
+                    generator(seed, f"{label} {y}"),
                 )
                 x = posterior.ensemble["state"]
                 size = posterior.statistics.get("effective_size", np.nan)

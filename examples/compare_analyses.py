@@ -47,8 +47,7 @@ from seisflow.storage.draft import Draft
 from seisflow.storage.recorder import Recorder, Stage
 from seisflow.storage.store import Store
 from seisflow.study import Study, load_study
-from seisflow.study.build import Parts, build
-from seisflow.study.build_analysis import build_analysis
+from seisflow.study.build import Parts, build, build_analysis
 
 ROOT = Path(__file__).resolve().parents[1]
 FIELDS = {"seismic": ("image",), "wells": ("well_saturation", "well_pressure")}

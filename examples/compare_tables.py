@@ -24,11 +24,11 @@ from compare_settings import METHODS
 from matplotlib.figure import Figure
 
 from seisflow import diagnostics
+from seisflow.analysis.methods import METHODS as TABLES
 from seisflow.report.sections import save
-from seisflow.study.tables.labels import COLOURS, LABELS
 
-NAMES = LABELS | {"flow": "flow, joint", "flow_reference": "flow, reference"}
-TINTS = COLOURS | {"flow_reference": "lightskyblue"}
+NAMES = {table.name: table.label for table in TABLES} | {"flow": "flow, joint", "flow_reference": "flow, reference"}
+TINTS = {table.name: table.colour for table in TABLES} | {"flow_reference": "lightskyblue"}
 COLUMNS = [
     ("rmse", "RMSE", "{:.4f}"),
     ("ssim", "SSIM", "{:.3f}"),

@@ -80,6 +80,10 @@ class Ensemble:
         """A new ensemble with only some members."""
         return Ensemble({name: array[index] for name, array in self.fields.items()}, self.time)
 
+    def clipped(self, bounds: Mapping[str, tuple[float, float]]) -> Ensemble:
+        """A new ensemble whose named fields are put back between (lowest, highest)."""
+        return self.replace(**{name: np.clip(self.fields[name], *limits) for name, limits in bounds.items()})
+
     def mean(self) -> Ensemble:
         """The ensemble mean, as an ensemble of one member."""
         return Ensemble({name: array.mean(axis=0, keepdims=True) for name, array in self.fields.items()}, self.time)

@@ -31,9 +31,7 @@ from seisflow.runs.survey_data import gather, planned_files
 from seisflow.storage.errors import explained
 from seisflow.storage.store import Store
 from seisflow.study import Study
-from seisflow.study.build import build
-from seisflow.study.build_analysis import build_analysis
-from seisflow.study.tables.labels import LABELS
+from seisflow.study.build import build, build_analysis
 
 __all__ = ["run_study"]
 
@@ -105,10 +103,10 @@ def run_study(
         truth, observed = gather(study, scenario, store, files, until_survey, show)
         noise_seconds = _prepare_noise(scenario, store, study.methods, len(observed), show)
         runs: dict[str, list[Step]] = {}
-        for method in study.methods:
-            show.section(LABELS[method])
-            analysis = build_analysis(study, method, parts)
-            runs[method] = assimilate(scenario, observed, analysis, store, show, crew)
+        for table in study.chosen:
+            show.section(table.label)
+            analysis = build_analysis(study, table.name, parts)
+            runs[table.name] = assimilate(scenario, observed, analysis, store, show, crew)
         show.section("")
         summary = summarise(study, parts, truth, runs)
         summary["surveys"] = len(observed)

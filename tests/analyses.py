@@ -7,14 +7,14 @@ method is known to reach another one, `expected` says which, exactly, and `why` 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.analysis.adjustments import Rotation
-from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.baselines.climatology import Climatology, OptimalInterpolation
 from seisflow.analysis.baselines.nudging import Nudging
 from seisflow.analysis.baselines.open_loop import OpenLoop
@@ -40,7 +40,7 @@ from seisflow.analysis.variational.ienks import IEnKS
 from seisflow.analysis.variational.linearization import DifferentiableObservation
 from seisflow.analysis.variational.three_d_var import ThreeDVar
 from seisflow.analysis.variational.window import Window
-from seisflow.covariance import Covariance, DiagonalCovariance
+from seisflow.covariance import DiagonalCovariance
 from seisflow.ensemble import Ensemble
 from seisflow.learning.flows.glow import GlowOptions
 from seisflow.learning.training.train import TrainingOptions
@@ -123,6 +123,8 @@ class Entry:
         Whether R enters; if not, no data are uninformative.
     calibrated
         Whether ranks of the truth are uniform on the linear-Gaussian problem.
+    operator
+        Whether it is given H itself.
     slow
         Whether it takes seconds, not milliseconds.
     why
@@ -138,6 +140,7 @@ class Entry:
     keeps_members: bool = True
     uses_noise: bool = True
     calibrated: bool = True
+    operator: bool = True
     slow: bool = False
     why: str = ""
 
@@ -170,8 +173,8 @@ def _gaussian(mean: NDArray, covariance: NDArray) -> GaussianMixture:
 
 
 def _exact_proposal(p: LinearProblem) -> Proposal:
-    return lambda forecast, predicted, observed, noise, generator: _gaussian(
-        *kalman(p.mean, p.P, p.H, np.diag(noise.variance), observed["data"][0])
+    return lambda forecast, evidence, generator: _gaussian(
+        *kalman(p.mean, p.P, p.H, np.diag(evidence.noise.variance), evidence.observed["data"][0])
     )
 
 
@@ -186,14 +189,14 @@ class OneForecastState(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
         tiled = forecast.replace(state=np.tile(self.problem.mean, (forecast.size, 1)))
-        return self.analysis.update(tiled, self.problem.predict(tiled), observed, noise, generator, progress)
+        return self.analysis.update(
+            tiled, replace(evidence, predicted=self.problem.predict(tiled)), generator, progress
+        )
 
 
 ENTRIES: list[Entry] = [
@@ -224,8 +227,13 @@ ENTRIES: list[Entry] = [
     Entry(
         "localised EnKF by conjugate gradients", lambda p: LocalizedEnKF(_axes(), ("state",), direct=0, tolerance=1e-8)
     ),
-    Entry("ES-MDA, linear", lambda p: ESMDA(fields=("state",)), why="four steps, predicted data updated along"),
-    Entry("ES-MDA with its operator", lambda p: ESMDA(p.predict, (2.0, 4.0, 4.0), ("state",))),
+    Entry(
+        "ES-MDA, linear",
+        lambda p: ESMDA(fields=("state",)),
+        operator=False,
+        why="four steps, predicted data updated along",
+    ),
+    Entry("ES-MDA with its operator", lambda p: ESMDA((2.0, 4.0, 4.0), ("state",))),
     Entry(
         "EnKF with inflated noise",
         lambda p: InflatedNoise(EnKF(("state",)), 3.0),
@@ -245,7 +253,7 @@ ENTRIES: list[Entry] = [
     ),
     Entry("hybrid, half static", lambda p: HybridEnKF(p.background[2], 0.5, ("state",))),
     Entry("3D-Var", lambda p: ThreeDVar(p.background[2]), keeps_members=False, why="members are drawn anew"),
-    Entry("3D-Var with its operator", lambda p: ThreeDVar(p.background[2], p.predict), keeps_members=False),
+    Entry("3D-Var with its operator", lambda p: ThreeDVar(p.background[2], nonlinear=True), keeps_members=False),
     Entry("4D-Var", lambda p: FourDVar(_window(1), p.observation, p.background[2]), keeps_members=False),
     Entry("iterative EnKS", lambda p: IEnKS(_window(1), p.observation)),
     Entry("optimal interpolation", lambda p: OptimalInterpolation(*p.background), keeps_members=False),
@@ -273,7 +281,7 @@ ENTRIES: list[Entry] = [
     ),
     Entry(
         "proposal particle filter, exact proposal",
-        lambda p: ProposalParticleFilter(_exact_proposal(p), lambda *_: _gaussian(p.mean, p.P), p.predict),
+        lambda p: ProposalParticleFilter(_exact_proposal(p), lambda *_: _gaussian(p.mean, p.P)),
         members=4000,
         repeats=1,
         keeps_members=False,
@@ -281,9 +289,7 @@ ENTRIES: list[Entry] = [
     ),
     Entry(
         "proposal particle filter, prior as proposal",
-        lambda p: ProposalParticleFilter(
-            lambda *_: _gaussian(p.mean, p.P), lambda *_: _gaussian(p.mean, p.P), p.predict, draws=4
-        ),
+        lambda p: ProposalParticleFilter(lambda *_: _gaussian(p.mean, p.P), lambda *_: _gaussian(p.mean, p.P), draws=4),
         factor=12.0,
         members=4000,
         repeats=1,

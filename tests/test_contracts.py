@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from seisflow.analysis.base import Evidence
 from seisflow.covariance import DiagonalCovariance
 from seisflow.diagnostics import rank_histogram, rank_test, ranks
 from seisflow.ensemble import Ensemble
@@ -13,9 +14,9 @@ EVERY = [pytest.param(e, id=e.name, marks=[pytest.mark.slow] if e.slow else []) 
 
 def updated(entry, problem, members, rng, noise=None, forecast=None, observed=None):
     forecast = problem.forecast(members, rng) if forecast is None else forecast
-    posterior = entry.build(problem).update(
-        forecast, problem.predict(forecast), observed or problem.observed, noise or problem.noise, rng
-    )
+    operator = problem.predict if entry.operator else None
+    evidence = Evidence(problem.predict(forecast), observed or problem.observed, noise or problem.noise, operator)
+    posterior = entry.build(problem).update(forecast, evidence, rng)
     return forecast, posterior.ensemble
 
 

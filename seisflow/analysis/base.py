@@ -12,14 +12,58 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
+from seisflow.errors import InputError
 
-__all__ = ["Analysis", "Posterior", "Progress"]
+__all__ = ["Analysis", "Evidence", "Operator", "Posterior", "Progress", "Simulations"]
 
 Progress = Callable[[str, int, int], None]
 """Called as ``progress(what, done, total)`` while a long analysis works."""
+
+Operator = Callable[[Ensemble], Ensemble]
+"""State ensemble → noise-free data, H: fields as those of :attr:`Evidence.predicted`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What the data of one survey say: the datum, what the forecast's members predict of it, and how noisy it is.
+
+    Parameters
+    ----------
+    predicted
+        Noise-free data H(x_i) of the forecast's members, fields ``(M, *shape)``.
+    observed
+        The datum y°, an ensemble of one member with the same fields.
+    noise
+        Covariance R of the packed data.
+    operator
+        H, for methods that predict the data of states of their own; None where the data cannot be predicted anew.
+    """
+
+    predicted: Ensemble
+    observed: Ensemble
+    noise: Covariance
+    operator: Operator | None = None
+
+    @property
+    def innovations(self) -> NDArray[np.float64]:
+        """y° − H(x_i) of every member, packed ``(M, d)``."""
+        return self.observed.pack(self.predicted.names) - self.predicted.pack()
+
+    def predict(self, ensemble: Ensemble) -> Ensemble:
+        """Noise-free data of any states, in the order of ``predicted``'s fields.
+
+        Raises
+        ------
+        InputError
+            When there is no operator.
+        """
+        if self.operator is None:
+            raise InputError("evidence.operator", None, "this method predicts the data of its own states: give H")
+        return self.operator(ensemble).select(self.predicted.names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +77,35 @@ class Posterior:
     statistics
         Numbers and curves of the method by name (``"innovation_chi2"``, ``"loss_validation"``, ...): JSON-ready.
     weights
-        Named arrays the method wants kept with the run (network weights), or empty.
+        Weights of the method's networks by name, kept with the run; empty where there are none.
+    mean
+        The method's own mean of the packed state where the members' mean is a poorer one: the weighted mean before
+        resampling, or the mode of a cost function. None: that of the members.
     """
 
     ensemble: Ensemble
     statistics: Mapping[str, object] = field(default_factory=dict)
     weights: Mapping[str, object] = field(default_factory=dict)
+    mean: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class Simulations:
+    """What an analysis computes itself at one survey, beside the forecast and its predicted data; for estimates of time.
+
+    Parameters
+    ----------
+    intervals
+        Members that it advances to the survey.
+    images
+        States whose data it predicts.
+    passes
+        Passes of its networks over all members, in those of one network of mean and spread.
+    """
+
+    intervals: int = 0
+    images: int = 0
+    passes: float = 0.0
 
 
 class Analysis(ABC):
@@ -46,6 +113,10 @@ class Analysis(ABC):
 
     name: str
     """Short name, used for folders and tables."""
+    label: ClassVar[str] = ""
+    """How readers see it in tables and figures; empty: its name."""
+    colour: ClassVar[str] = ""
+    """Its colour in figures, any that matplotlib knows; empty: chosen."""
     uses_data: ClassVar[bool] = True
     """Whether the update looks at the data; without, the loop predicts none and takes the forecast as it is."""
 
@@ -56,13 +127,15 @@ class Analysis(ABC):
         """
         return self
 
+    def simulations(self, members: int) -> Simulations:
+        """What it simulates and trains itself at every survey; most need nothing."""
+        return Simulations()
+
     @abstractmethod
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
@@ -72,12 +145,8 @@ class Analysis(ABC):
         ----------
         forecast
             State members x_i, fields ``(M, *shape)``.
-        predicted
-            Their noise-free data H(x_i), fields ``(M, *shape)``.
-        observed
-            The data y°, an ensemble of one member with the same fields as ``predicted``.
-        noise
-            Covariance R of the packed data.
+        evidence
+            The datum, the members' predicted data, and R.
         generator
             Source of every random number the method uses.
         progress

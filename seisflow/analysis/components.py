@@ -1,6 +1,6 @@
 r"""A vector analysis on the leading components of state and data, for methods that cannot carry a whole field.
 
-The state is carried to its latent u (:mod:`seisflow.analysis.learned.transform`), standardised cell by cell; with its
+The state is carried to its latent u (:mod:`seisflow.analysis.transform`), standardised cell by cell; with its
 anomalies U' = V Σ Eᵀ (M × n) over the members and r of the components,
 
     state   a_i = √(M − 1) V_i ,  r numbers of variance one,       u = ū + Σ_r Eᵀ_r a / √(M − 1) ,
@@ -21,16 +21,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.ensemble_space import DataSpace
-from seisflow.analysis.learned.transform import StateTransform
-from seisflow.covariance import Covariance, DiagonalCovariance
+from seisflow.analysis.transform import StateTransform
+from seisflow.covariance import DiagonalCovariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 
 __all__ = ["OnComponents"]
-
-Operator = Callable[[Ensemble], Ensemble]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +41,7 @@ class OnComponents(Analysis):
     Parameters
     ----------
     analysis
-        Operator (components → data) ↦ the analysis of the components.
-    operator
-        State ensemble → noise-free data, H.
+        The analysis of the components; its evidence has an operator from components to data.
     transform
         The state's latents; other fields pass unchanged.
     components
@@ -54,8 +50,7 @@ class OnComponents(Analysis):
         Variance of the members in units of the noise below which directions of the data are left out; one is always kept.
     """
 
-    analysis: Callable[[Operator], Analysis]
-    operator: Operator
+    analysis: Analysis
     transform: StateTransform = field(default_factory=StateTransform)
     components: int = 8
     least: float = 0.1
@@ -70,9 +65,7 @@ class OnComponents(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
@@ -84,9 +77,9 @@ class OnComponents(Analysis):
         r = int(min(self.components, M - 1, (sigma > 1e-6 * sigma[0]).sum()))
         states = Ensemble({"component": np.sqrt(M - 1) * V[:, :r]}, forecast.time)
 
-        data = DataSpace.of(predicted, observed, noise)
+        data = DataSpace.of(evidence)
         project = _projection(data, self.least)
-        centre = predicted.pack().mean(axis=0)
+        centre = evidence.predicted.pack().mean(axis=0)
 
         def lift(components: NDArray) -> Ensemble:
             u = mean + (components * sigma[:r] / np.sqrt(M - 1)) @ E[:r]
@@ -94,13 +87,13 @@ class OnComponents(Analysis):
             return fitted.inverse(u.reshape(len(u), *latent.shape[1:]), like)
 
         def of_components(ensemble: Ensemble) -> Ensemble:
-            values = self.operator(lift(ensemble["component"])).pack(predicted.names)
+            values = evidence.predict(lift(ensemble["component"])).pack()
             return Ensemble({"datum": project(values - centre)}, ensemble.time)
 
         reduced = Ensemble({"datum": project(data.anomalies)}, forecast.time)
-        datum = Ensemble({"datum": project(data.innovation[None])}, observed.time)
+        datum = Ensemble({"datum": project(data.innovation[None])}, evidence.observed.time)
         unit = DiagonalCovariance(np.ones(datum["datum"].shape[1]))
-        posterior = self.analysis(of_components).update(states, reduced, datum, unit, generator, progress)
+        posterior = self.analysis.update(states, Evidence(reduced, datum, unit, of_components), generator, progress)
         share = float((sigma[:r] ** 2).sum() / (sigma**2).sum())
         statistics = {**posterior.statistics, "components": r, "variance_share": share}
         return Posterior(lift(posterior.ensemble["component"]), statistics, posterior.weights)

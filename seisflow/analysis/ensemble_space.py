@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
+from seisflow.analysis.base import Evidence
 from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
@@ -52,17 +53,18 @@ class DataSpace:
     projected: NDArray[np.float64]
 
     @classmethod
-    def of(cls, predicted: Ensemble, observed: Ensemble, noise: Covariance) -> DataSpace:
-        """From the contract's arguments.
+    def of(cls, evidence: Evidence) -> DataSpace:
+        """What the ensemble sees of the evidence.
 
         Raises
         ------
         InputError
             With fewer than two members, or when R does not fit the data.
         """
+        predicted, noise = evidence.predicted, evidence.noise
         if predicted.size < 2:
             raise InputError("forecast.size", predicted.size, "a Kalman gain needs at least two members")
-        Y, y = predicted.pack(), observed.pack(predicted.names)[0]
+        Y, y = predicted.pack(), evidence.observed.pack(predicted.names)[0]
         if noise.size != Y.shape[1]:
             raise InputError("noise.size", noise.size, f"the predicted data have {Y.shape[1]} values")
         mean = Y.mean(axis=0)

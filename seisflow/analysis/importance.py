@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from seisflow.covariance import Covariance
+from seisflow.analysis.base import Evidence
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 
@@ -37,10 +37,10 @@ __all__ = [
 ]
 
 
-def log_likelihood(predicted: Ensemble, observed: Ensemble, noise: Covariance) -> NDArray[np.float64]:
+def log_likelihood(evidence: Evidence) -> NDArray[np.float64]:
     """−½ (y° − H x_i)ᵀ R⁻¹ (y° − H x_i) of every member ``(M,)``; the constant of R is left out."""
-    innovations = observed.pack(predicted.names) - predicted.pack()
-    return -0.5 * (innovations * noise.solve(innovations)).sum(axis=1)
+    innovations = evidence.innovations
+    return -0.5 * (innovations * evidence.noise.solve(innovations)).sum(axis=1)
 
 
 def carried(forecast: Ensemble) -> NDArray[np.float64]:

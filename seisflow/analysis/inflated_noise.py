@@ -18,8 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seisflow.analysis.base import Analysis, Posterior, Progress
-from seisflow.covariance import Covariance
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 
@@ -63,10 +62,10 @@ class InflatedNoise(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
-        return self.analysis.update(forecast, predicted, observed, noise.scaled(self.factor), generator, progress)
+        return self.analysis.update(
+            forecast, replace(evidence, noise=evidence.noise.scaled(self.factor)), generator, progress
+        )

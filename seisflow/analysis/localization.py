@@ -24,7 +24,7 @@ from scipy.spatial import cKDTree
 
 from seisflow.errors import InputError
 
-__all__ = ["GridTaper", "LocalDomains", "gaspari_cohn", "taper"]
+__all__ = ["GridTaper", "LocalDomains", "axes_of", "gaspari_cohn", "taper"]
 
 HALF_WIDTH = 1.82
 """c over the radius."""
@@ -43,6 +43,23 @@ def gaspari_cohn(z: NDArray) -> NDArray[np.float64]:
 def taper(distance: NDArray, radius: float) -> NDArray[np.float64]:
     """Taper at a distance; about exp(−½) at the radius."""
     return gaspari_cohn(np.asarray(distance) / (HALF_WIDTH * radius))
+
+
+def axes_of(positions: NDArray) -> tuple[NDArray, ...]:
+    """Coordinates along each axis of a tensor grid, from the positions ``(*shape, ndim)`` of its points.
+
+    Raises
+    ------
+    InputError
+        When the points are not a tensor grid.
+    """
+    ndim = positions.shape[-1]
+    if positions.ndim != ndim + 1:
+        raise InputError("positions.shape", positions.shape, f"give {ndim} axes of points, and one of coordinates")
+    axes = tuple(positions[(*(0,) * k, slice(None), *(0,) * (ndim - k - 1), k)] for k in range(ndim))
+    if not np.array_equal(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1), positions):
+        raise InputError("positions", "scattered points", "this method needs data on a grid along the state's axes")
+    return axes
 
 
 def _reach(cutoff: float) -> float:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from seisflow.analysis.base import Analysis
+from seisflow.analysis.base import Analysis, Evidence
 from seisflow.assimilation.executors import Crew
 from seisflow.assimilation.members import forecast, predict
 from seisflow.assimilation.scenario import Scenario
@@ -97,11 +97,13 @@ def assimilate(
             folder = recorder.scratch(f"{analysis.name}/survey_{k + 1}/posterior")
             acting = analysis if folder is None else analysis.resumable(folder)
             simulated, data = scenario.observation.refer(state, predicted.ensemble, observed[k])
+
+            def operator(members: Ensemble) -> Ensemble:
+                return scenario.observation.refer(state, scenario.observation.predict(members))[0]
+
             posterior = acting.update(
                 state,
-                simulated,
-                data,
-                scenario.observation.noise,
+                Evidence(simulated, data, scenario.observation.noise, operator),
                 generator(scenario.seed, f"analysis {analysis.name}", k),
                 (lambda what, done, total: progress(f"{what}, survey {k + 1}", done, total)) if progress else None,
             )

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from seisflow.cli.console import console, say
-from seisflow.study.tables.labels import LABELS
+from seisflow.report.methods import label
 
 __all__ = ["print_summary", "say_where"]
 
@@ -25,7 +25,7 @@ def print_summary(summary: dict[str, Any]) -> None:
             s = steps[k]
             table.add_row(
                 f"{k + 1} (day {day:g})" if row == 0 else "",
-                LABELS[name],
+                label(name),
                 f"{s['rmse']:.4f}",
                 f"{s['ssim']:.3f}",
                 f"{s['crps']:.5f}",
@@ -42,7 +42,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     for heading in ("method", "two-phase flow", "waves and images", "training and analysis"):
         cost.add_column(heading, justify="left" if heading == "method" else "right")
     for name, seconds in summary["stage_seconds"].items():
-        cost.add_row(LABELS[name], *(f"{seconds[stage]:.1f}" for stage in stages))
+        cost.add_row(label(name), *(f"{seconds[stage]:.1f}" for stage in stages))
     console.print(cost)
     console.print(f"seconds in all: {summary['seconds']['in all']:.0f}", highlight=False)
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from seisflow.report.methods import label
-from seisflow.study.tables.labels import COLOURS
+from seisflow.report.methods import colour, label
 
 __all__ = ["score_figure"]
 
@@ -36,7 +35,7 @@ def score_figure(summary: Mapping[str, Any]) -> Figure:
     for panel, (key, title, ideal) in zip(axes, SHOWN, strict=True):
         for name, steps in summary["scores"].items():
             values = np.array([step[key] for step in steps], float)
-            panel.plot(days[: len(steps)], values, "o-", color=COLOURS.get(name), label=label(name))
+            panel.plot(days[: len(steps)], values, "o-", color=colour(name), label=label(name))
         if ideal is not None:
             panel.axhline(ideal, color="k", lw=0.8, ls=":")
             panel.set_ylim(0, 1.02)

@@ -5,7 +5,7 @@ are exact. Bytes on disk are those of the arrays; networks and the report come o
 
     flow       member intervals × cells × time steps × rate,      spread over the workers
     waves      images × experiments × wave runs × nodes × time steps × rate,      spread over the workers
-    networks   epochs × members × cells × rate, an upper bound: training may stop early
+    networks   passes × members × cells × rate, an upper bound: training may stop early
 
 with rates (:class:`Rates`) that were measured once on one machine, or are measured on this one by computing a few members of
 the study itself (:func:`measure`). Dense algebra of the Kalman and particle methods, figures and files come on top; they are
@@ -28,7 +28,6 @@ from seisflow.observation.waves.propagator import Propagator
 from seisflow.runs.survey_data import planned_files
 from seisflow.study import Study
 from seisflow.study.build import Parts, build
-from seisflow.study.build_analysis import own_simulations
 
 __all__ = ["DOCUMENTED", "Rates", "Sizes", "check_study", "estimate", "measure", "sizes"]
 
@@ -65,7 +64,7 @@ DOCUMENTED = Rates(
 
 @dataclass(frozen=True)
 class Sizes:
-    """Counts of a study; every one is exact but ``epochs``, the most that a training may take."""
+    """Counts of a study; every one is exact but ``passes``, the most that trainings may take."""
 
     cells: int
     nodes: int
@@ -76,7 +75,7 @@ class Sizes:
     flow_intervals: int
     images: int
     noise_images: int
-    epochs: int
+    passes: float
     disk: int
     wave_memory: int
     stage_memory: int
@@ -107,7 +106,7 @@ def sizes(study: Study, parts: Parts) -> Sizes:
         Its objects; no engine is started.
     """
     grid, M, K = parts.scenario.prior.grid, study.ensemble.members, len(study.surveys.days)
-    chains, informed = len(study.methods), [m for m in study.methods if m != "open_loop"]
+    chains, informed = len(study.methods), [table for table in study.chosen if table.uses_data]
     seismic, nodes, steps, experiments, kept = _seismic(parts), 0, 0, 0, 0
     if seismic is not None:
         propagator = _propagator(seismic)
@@ -118,16 +117,11 @@ def sizes(study: Study, parts: Parts) -> Sizes:
             kept = min(kept, int(study.seismic.memory_GB * 1e9))
     wells = 2 * len(study.wells.x_m) * grid.shape[-1] * 8 if "wells" in study.surveys.modalities else 0
     datum = (4 * grid.size if seismic is not None else 0) + wells
-    own_intervals, own_images = own_simulations(study)
+    own = [table.simulations(M) for table in study.chosen]
     forecasts, predictions = M * (1 + chains * (K - 1)), M * (1 + len(informed) * (K - 1)) if informed else 0
     state = 2 * 8 * grid.size
     disk = forecasts * (state + 8 * grid.size) + predictions * datum + M * chains * K * state
     disk += K * (state + 8 * grid.size + datum)
-    epochs = 0
-    if "flow" in study.methods:
-        gaussian, glow = (int(np.clip(round(e * 64 / M), e // 4, e)) for e in (60, 30))
-        # A fold's network sees all members but its own part; a pass of the flow takes as long as two of such a network.
-        epochs = K * ((study.flow.folds - 1) * gaussian + 2 * (study.flow.epochs or glow))
     return Sizes(
         cells=grid.size,
         nodes=nodes,
@@ -135,10 +129,10 @@ def sizes(study: Study, parts: Parts) -> Sizes:
         experiments=experiments,
         members=M,
         surveys=K,
-        flow_intervals=forecasts + own_intervals + K,
-        images=predictions + own_images + K if seismic is not None else 0,
+        flow_intervals=forecasts + K * sum(s.intervals for s in own) + K,
+        images=predictions + K * sum(s.images for s in own) + K if seismic is not None else 0,
         noise_images=study.seismic.noise_images + 1 if seismic is not None and informed else 0,
-        epochs=epochs,
+        passes=K * sum(s.passes for s in own),
         disk=disk,
         wave_memory=kept,
         stage_memory=M * (3 * 8 * grid.size + datum),
@@ -169,7 +163,7 @@ def estimate(study: Study, found: Sizes, rates: Rates, workers: int) -> dict[str
     return {
         "two-phase flow": found.flow_intervals * found.cells * _flow_steps(study) * rates.flow * share,
         "waves and images": runs * one * share,
-        "networks": found.epochs * found.members * found.cells * rates.networks / study.flow.threads,
+        "networks": found.passes * found.members * found.cells * rates.networks,
     }
 
 
@@ -196,14 +190,15 @@ def measure(study: Study, parts: Parts) -> Rates:
         begin = time.perf_counter()
         seismic.predict(forecast)
         waves = (time.perf_counter() - begin) / (4 * found.experiments * found.nodes * found.wave_steps)
-    networks = _measure_networks(parts) if "flow" in study.methods else 0.0
+    networks = _measure_networks(parts) if found.passes else 0.0
     return Rates(flow, waves, networks, "two members of this study, computed on this machine just now")
 
 
 def _measure_networks(parts: Parts) -> float:
     """Seconds of a cell of a member in an epoch, from a short training on random fields, after one that is not counted."""
+    from seisflow.analysis.base import Evidence
     from seisflow.analysis.learned.flow import FlowAnalysis  # imports torch
-    from seisflow.analysis.learned.transform import Relative, StateTransform
+    from seisflow.analysis.transform import Relative, StateTransform
     from seisflow.covariance import DiagonalCovariance
     from seisflow.ensemble import Ensemble
     from seisflow.learning.training.options import TrainingOptions
@@ -221,7 +216,7 @@ def _measure_networks(parts: Parts) -> float:
             gaussian_training=options,
             glow_training=options,
         )
-        posterior = analysis.update(forecast, data, data.members([0]), noise, np.random.default_rng(1))
+        posterior = analysis.update(forecast, Evidence(data, data.members([0]), noise), np.random.default_rng(1))
         seconds = sum(s["seconds"] for s in posterior.statistics.values() if isinstance(s, dict))
         passes = 4.0 * epochs  # as `sizes` counts them
     return seconds / (passes * members * grid.size)

@@ -18,7 +18,6 @@ from seisflow.ensemble import Ensemble
 from seisflow.runs.folder import versions
 from seisflow.study import Study
 from seisflow.study.build import Parts
-from seisflow.study.tables.labels import LABELS
 from seisflow.units import BAR
 
 __all__ = ["score", "summarise"]
@@ -76,8 +75,9 @@ def summarise(study: Study, parts: Parts, truth: list[Ensemble], runs: dict[str,
         }
         for name, steps in runs.items()
     }
+    labels = {table.name: table.label for table in study.chosen}
     seconds = {
-        f"{LABELS[name]}: {stage}": value for name, stages in stage_seconds.items() for stage, value in stages.items()
+        f"{labels[name]}: {stage}": value for name, stages in stage_seconds.items() for stage, value in stages.items()
     }
     return {
         "name": study.name,

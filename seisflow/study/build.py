@@ -11,18 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from seisflow.analysis.base import Analysis
+from seisflow.analysis.table import Site
+from seisflow.analysis.transform import LevelSetSaturation, Relative, StateTransform
+from seisflow.assimilation.climatology import StudyClimatology
 from seisflow.assimilation.scenario import Scenario
 from seisflow.dynamics.julia.engine import JuliaEngine
 from seisflow.dynamics.two_phase.model import (
-    BrooksCorey,
-    BrooksCoreyCurves,
     Fluids,
-    Rock,
-    Schedule,
-    StepControl,
     TwoPhaseFlow,
-    VanGenuchtenCurves,
-    Well,
 )
 from seisflow.errors import InputError
 from seisflow.geology.section import Section, load_section
@@ -36,12 +33,15 @@ from seisflow.observation.seismic.seismic import Seismic
 from seisflow.observation.waves.imaging import Imaging
 from seisflow.observation.waves.survey import Survey
 from seisflow.observation.wells import Wells
-from seisflow.prior.permeability import PermeabilityPrior
 from seisflow.seeds import integer_seed
 from seisflow.study import Study
-from seisflow.units import BAR, DAY, MILLIDARCY
+from seisflow.units import BAR
 
-__all__ = ["Parts", "build", "initial_pressure"]
+__all__ = ["Parts", "build", "build_analysis", "initial_pressure"]
+
+
+FIELDS = ("saturation", "pressure")
+"""What analyses move."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,72 +69,10 @@ class Parts:
     highest_saturation: float
 
 
-def _prior(study: Study, section: Section, grid: Grid) -> PermeabilityPrior:
-    geology = study.geology
-    return PermeabilityPrior(
-        section,
-        grid,
-        noise_std=geology.velocity_noise_std_m_per_s,
-        noise_length=geology.velocity_noise_length_m,
-        warp_std=geology.warp_std_m,
-        warp_length=geology.warp_length_m,
-        warp_taper=geology.warp_taper_m,
-        unconformity_velocity=geology.unconformity_velocity_m_per_s,
-        seal_thickness=geology.seal_thickness_m,
-        seal_permeability=geology.seal_permeability_mD * MILLIDARCY,
-    )
-
-
-def _fluids(study: Study) -> Fluids:
-    f = study.fluids
-    entry = f.capillary_entry_pressure_bar * BAR
-    curves = {
-        "corey": None,
-        "brooks_corey": BrooksCoreyCurves(f.pore_size_index),
-        "van_genuchten": VanGenuchtenCurves(f.van_genuchten_m),
-    }
-    return Fluids(
-        brine_density=f.brine_density_kg_per_m3,
-        co2_density=f.co2_density_kg_per_m3,
-        reference_pressure=f.reference_pressure_bar * BAR,
-        brine_compressibility=f.brine_compressibility_per_bar / BAR,
-        co2_compressibility=f.co2_compressibility_per_bar / BAR,
-        brine_viscosity=f.brine_viscosity_Pa_s,
-        co2_viscosity=f.co2_viscosity_Pa_s,
-        brine_exponent=f.brine_corey_exponent,
-        co2_exponent=f.co2_corey_exponent,
-        brine_residual=f.brine_residual,
-        co2_residual=f.co2_residual,
-        capillarity=BrooksCorey(entry, f.pore_size_index) if entry > 0 else None,
-        brine_density_law=f.brine_density_law,
-        co2_density_law=f.co2_density_law,
-        relative_permeability=curves[f.relative_permeability],
-        land_coefficient=f.land_coefficient,
-    )
-
-
 def _dynamics(study: Study, grid: Grid, engine: JuliaEngine) -> TwoPhaseFlow:
-    geology, injection = study.geology, study.injection
-    rock = Rock(
-        porosity=geology.porosity,
-        kv_over_kh=geology.kv_over_kh,
-        compressibility=geology.rock_compressibility_per_bar / BAR,
-        lateral_boundary="open" if geology.open_sides else "closed",
-        reference_pressure=study.fluids.reference_pressure_bar * BAR,
-    )
-    well = Well(injection.x_m, injection.depth_m, injection.radius_m, pressure_limit=injection.pressure_limit_bar * BAR)
-    times, rates = [injection.start_day * DAY], [injection.rate_m3_per_s]
-    if injection.stop_day is not None:
-        times, rates = [*times, injection.stop_day * DAY], [*rates, 0.0]
-    return TwoPhaseFlow(
-        grid,
-        rock,
-        _fluids(study),
-        well,
-        Schedule(times, rates),
-        StepControl(maximum=study.solver.max_step_days * DAY, solver=study.solver.linear_solver),
-        engine=engine,
-    )
+    fluids, injection = study.fluids.build(), study.injection
+    rock = study.geology.rock(fluids.reference_pressure)
+    return TwoPhaseFlow(grid, rock, fluids, injection.well(), injection.schedule(), study.solver.build(), engine=engine)
 
 
 def initial_pressure(study: Study) -> NDArray[np.float64]:
@@ -222,6 +160,45 @@ def _seismic(
     )
 
 
+def build_analysis(study: Study, name: str, parts: Parts) -> Analysis:
+    """The analysis of a name in ``study.methods``, built where it will work.
+
+    Raises
+    ------
+    InputError
+        When there is no analysis of that name.
+    """
+    chosen = {table.name: table for table in study.changed(methods=[name]).chosen}
+    return chosen[name].build(_site(study, parts))
+
+
+def _site(study: Study, parts: Parts) -> Site:
+    """What the study's methods are told of it."""
+    grid = parts.scenario.prior.grid
+    columns = [grid.locate((x, grid.centres(1)[0]))[0] for x in study.wells.x_m]
+    cells = _positions(grid.centres(0), grid.centres(1))
+    logs = _positions(grid.centres(0)[columns], grid.centres(1))
+    saturation = LevelSetSaturation(residual_brine=study.fluids.brine_residual)
+
+    def climatology(members: int, factor: float) -> StudyClimatology:
+        return StudyClimatology(parts.scenario, members, FIELDS, factor)
+
+    return Site(
+        fields=FIELDS,
+        bounds={"saturation": (0.0, parts.highest_saturation)},
+        cells=cells,
+        data={"image": cells, "well_saturation": logs, "well_pressure": logs},
+        channels=parts.scenario.observation.channels,
+        transform=StateTransform({"saturation": saturation, "pressure": Relative(parts.initial_pressure)}),
+        climatology=climatology,
+    )
+
+
+def _positions(x: NDArray, z: NDArray) -> NDArray[np.float64]:
+    """Positions ``(nx, nz, 2)`` of a tensor grid [m]."""
+    return np.stack(np.meshgrid(x, z, indexing="ij"), axis=-1)
+
+
 @contextmanager
 def build(study: Study, workers: int | None = None, executor: Executor | None = None) -> Iterator[Parts]:
     """Build a study's objects; Julia and the wave processes end with the context.
@@ -245,7 +222,7 @@ def build(study: Study, workers: int | None = None, executor: Executor | None = 
     workers = workers or len(os.sched_getaffinity(0))
     grid = study.grid.build()
     section = load_section(study.geology.section)
-    prior = _prior(study, section, grid)
+    prior = study.geology.prior(section, grid)
     with ExitStack() as stack:
         engine = stack.enter_context(JuliaEngine(threads=1 if executor is not None else workers))
         dynamics = _dynamics(study, grid, engine)

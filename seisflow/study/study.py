@@ -5,47 +5,32 @@ from __future__ import annotations
 import tomllib
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, create_model, model_validator
 
+from seisflow.analysis.methods import METHODS, method
+from seisflow.analysis.table import MethodTable
 from seisflow.errors import InputError
 from seisflow.study.faults import first_fault
-from seisflow.study.tables.base import Table
-from seisflow.study.tables.methods import (
-    DenkfTable,
-    EnkfTable,
-    EnsembleTable,
-    EnsembleTransformTable,
-    EsMdaTable,
-    EtkfTable,
-    FlowTable,
-    HybridTable,
-    ImplicitEqualWeightsTable,
-    LetkfTable,
-    LocalizedEnkfTable,
-    Method,
-    ParticleFilterTable,
-    ParticleFlowTable,
-    ProposalTable,
-    ThreeDVarTable,
-)
+from seisflow.study.tables.ensemble import EnsembleTable
 from seisflow.study.tables.reservoir import FluidsTable, GeologyTable, GridTable, InjectionTable, SolverTable
 from seisflow.study.tables.surveys import SeismicTable, SurveysTable, WellsTable
 from seisflow.study.template import commented, plain
+from seisflow.tables import Table
 from seisflow.units import DAY
 
 __all__ = ["Study", "load_study"]
 
 
-class Study(Table):
-    """A whole study.
+if TYPE_CHECKING:
+    Method = str
+else:
+    Method = Literal[tuple(table.name for table in METHODS)]
 
-    Raises
-    ------
-    InputError
-        From :func:`load_study` and :meth:`from_dict`: the first thing that is wrong, by the path of its key.
-    """
+
+class Core(Table):
+    """The tables of a study, but for those of the methods."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] = "study"
     """Name of the study, for folders and titles."""
@@ -62,20 +47,23 @@ class Study(Table):
     seismic: SeismicTable = SeismicTable()
     wells: WellsTable = WellsTable()
     ensemble: EnsembleTable = EnsembleTable()
-    enkf: EnkfTable = EnkfTable()
-    etkf: EtkfTable = EtkfTable()
-    denkf: DenkfTable = DenkfTable()
-    letkf: LetkfTable = LetkfTable()
-    localized_enkf: LocalizedEnkfTable = LocalizedEnkfTable()
-    es_mda: EsMdaTable = EsMdaTable()
-    hybrid: HybridTable = HybridTable()
-    three_d_var: ThreeDVarTable = ThreeDVarTable()
-    particle_filter: ParticleFilterTable = ParticleFilterTable()
-    ensemble_transform: EnsembleTransformTable = EnsembleTransformTable()
-    implicit_equal_weights: ImplicitEqualWeightsTable = ImplicitEqualWeightsTable()
-    particle_flow: ParticleFlowTable = ParticleFlowTable()
-    proposal: ProposalTable = ProposalTable()
-    flow: FlowTable = FlowTable()
+
+
+# One table for every method that has keys, in the order of the methods.
+if TYPE_CHECKING:
+    _Whole = Core
+else:
+    _Whole = create_model("_Whole", __base__=Core, **{t.name: (t, t()) for t in METHODS if t.model_fields})
+
+
+class Study(_Whole):
+    """A whole study.
+
+    Raises
+    ------
+    InputError
+        From :func:`load_study` and :meth:`from_dict`: the first thing that is wrong, by the path of its key.
+    """
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Study:
@@ -121,10 +109,13 @@ class Study(Table):
             )
         if len(set(self.methods)) != len(self.methods):
             raise InputError("methods", self.methods, "name every method once")
-        if "flow" in self.methods and self.ensemble.members < 8:
-            raise InputError(
-                "ensemble.members", self.ensemble.members, 'the method "flow" needs at least 8 members to learn from'
-            )
+        for table in self.chosen:
+            if self.ensemble.members < table.least_members:
+                raise InputError(
+                    "ensemble.members",
+                    self.ensemble.members,
+                    f'the method "{table.name}" needs at least {table.least_members} members to learn from',
+                )
         if len(set(self.surveys.modalities)) != len(self.surveys.modalities):
             raise InputError("surveys.modalities", self.surveys.modalities, "name every modality once")
         low, high = self.seismic.depth_m
@@ -155,6 +146,11 @@ class Study(Table):
             if len(set(shots)) != len(shots) or any(shot >= self.seismic.sources for shot in shots):
                 raise InputError("seismic.shots", shots, f"name different ones from 0 to {self.seismic.sources - 1}")
         return self
+
+    @property
+    def chosen(self) -> tuple[MethodTable, ...]:
+        """The tables of the study's methods, with their keys."""
+        return tuple(getattr(self, name, None) or method(name)() for name in self.methods)
 
     @property
     def survey_times(self) -> tuple[float, ...]:

@@ -5,7 +5,7 @@ x_0° ~ N(m, C),   x_k° = M(x_{k-1}°) + q_k,   y_k = H(x_k°) + e_k,   q ~ N(0
 Members start from the same N(m, C) and follow the same model. Scores of a cycle:
 
     rmse      sqrt( mean over the state of (analysis mean − truth)² ), weighted mean where the ensemble is weighted, and the
-              method's own mean where it reports one (``Posterior.weights["mean"]``: before resampling, or a mode)
+              method's own mean where it reports one (``Posterior.mean``: before resampling, or a mode)
     spread    sqrt( mean over the state of the unbiased variance )
     ranks     number of members below the truth, per variable
     crps      fair CRPS, weighted where the ensemble is, mean over the state
@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from seisflow.analysis.base import Analysis
+from seisflow.analysis.base import Analysis, Evidence
 from seisflow.analysis.importance import member_weights
 from seisflow.covariance import Covariance
 from seisflow.diagnostics import crps, effective_size
@@ -205,9 +205,12 @@ class Experiment:
             before = time.perf_counter()
             posterior = analysis.update(
                 ensemble,
-                self.observation.predict(ensemble),
-                Ensemble({"data": twin.data[k : k + 1]}, self._times[k]),
-                self.observation.noise,
+                Evidence(
+                    self.observation.predict(ensemble),
+                    Ensemble({"data": twin.data[k : k + 1]}, self._times[k]),
+                    self.observation.noise,
+                    self.observation.predict,
+                ),
                 generator(seed, "analysis", k),
             )
             analysing += time.perf_counter() - before
@@ -215,10 +218,7 @@ class Experiment:
             if not np.isfinite(ensemble["state"]).all():
                 break
             x = ensemble["state"]
-            mean = posterior.weights.get("mean")
-            table["rmse"][k], table["spread"][k] = _error_and_spread(
-                ensemble, twin.truth[k], mean if isinstance(mean, np.ndarray) and mean.shape == (n,) else None
-            )
+            table["rmse"][k], table["spread"][k] = _error_and_spread(ensemble, twin.truth[k], posterior.mean)
             weights = member_weights(ensemble)
             table["effective_size"][k] = effective_size(weights)
             if table["effective_size"][k] > 1 + 1e-6:

@@ -9,8 +9,7 @@ import zarr
 from seisflow.errors import InputError
 from seisflow.runs.estimate import DOCUMENTED, Rates, check_study, estimate, measure, sizes
 from seisflow.study import Study
-from seisflow.study.build import build
-from seisflow.study.build_analysis import build_analysis
+from seisflow.study.build import build, build_analysis
 from tests.tiny import TINY
 
 SMALL = Study.from_dict(TINY)
@@ -50,9 +49,9 @@ def test_that_the_bytes_on_disk_are_those_of_the_arrays_of_a_run(found, finished
 
 def test_that_a_network_of_every_fold_is_trained_and_counted(parts, found):
     # 60 epochs of each of three networks on two thirds of the members, two of the flow that take twice as long; 2 surveys.
-    assert found.epochs == 2 * (2 * 60 + 2 * 2)
+    assert found.passes == 2 * (2 * 60 + 2 * 2)
     six = SMALL.changed(flow={"folds": 6})
-    assert sizes(six, parts).epochs == 2 * (5 * 60 + 2 * 2)
+    assert sizes(six, parts).passes == 2 * (5 * 60 + 2 * 2)
     assert (build_analysis(SMALL, "flow", parts).folds, build_analysis(six, "flow", parts).folds) == (3, 6)
     with pytest.raises(InputError, match=r"flow\.folds"):
         SMALL.changed(flow={"folds": 1})
@@ -73,7 +72,7 @@ def test_that_wells_alone_need_no_waves_and_an_open_loop_no_data():
     study = SMALL.changed(methods=["open_loop"], surveys={"modalities": ["wells"]})
     with build(study, workers=1) as parts:
         none = sizes(study, parts)
-    assert (none.images, none.noise_images, none.nodes, none.epochs) == (0, 0, 0, 0)
+    assert (none.images, none.noise_images, none.nodes, none.passes) == (0, 0, 0, 0)
     assert estimate(study, none, DOCUMENTED, 2)["waves and images"] == 0
 
 

@@ -1,11 +1,13 @@
 """Every analysis that a study file can name, on a tiny study: Julia, Devito and torch are the real ones."""
 
 from dataclasses import replace
-from typing import get_args
 
+import matplotlib.colors
 import numpy as np
 import pytest
 
+from seisflow.analysis.base import Evidence
+from seisflow.analysis.methods import METHODS as TABLES
 from seisflow.assimilation.climatology import StudyClimatology
 from seisflow.assimilation.scenario import simulate_truth
 from seisflow.errors import InputError
@@ -13,13 +15,10 @@ from seisflow.runner import run_study
 from seisflow.seeds import generator
 from seisflow.storage.store import Memory
 from seisflow.study import Study
-from seisflow.study.build import build
-from seisflow.study.build_analysis import BUILDERS, build_analysis, own_simulations
-from seisflow.study.tables.labels import COLOURS, LABELS
-from seisflow.study.tables.methods import Method
+from seisflow.study.build import build, build_analysis
 from tests.test_run import TINY
 
-METHODS = get_args(Method)
+METHODS = [table.name for table in TABLES]
 FAST = {"hybrid": {"static_members": 4}, "three_d_var": {"static_members": 4}, "es_mda": {"steps": 2}}
 FAST |= {"proposal": {"epochs": 3}, "particle_flow": {"iterations": 10}}
 
@@ -38,18 +37,26 @@ def tiny():
 
 def posterior(tiny, analysis, observed=None, stream=0):
     _, parts, datum, forecast, predicted = tiny
-    noise = parts.scenario.observation.noise
-    return analysis.update(forecast, predicted, observed or datum, noise, generator(stream, analysis.name))
+    observation = parts.scenario.observation
+    evidence = Evidence(predicted, observed or datum, observation.noise, observation.predict)
+    return analysis.update(forecast, evidence, generator(stream, analysis.name))
 
 
-def test_that_every_name_has_an_analysis_a_table_a_label_and_a_colour():
-    assert set(BUILDERS) == set(METHODS) == set(LABELS) == set(COLOURS)
-    assert set(METHODS) - {"open_loop"} <= set(Study.model_fields)
+def test_that_names_labels_and_colours_tell_methods_apart():
+    for said in ("name", "label", "colour"):
+        assert len({getattr(table, said) for table in TABLES}) == len(TABLES)
+    assert all(matplotlib.colors.is_color_like(table.colour) for table in TABLES)
+    assert [table.name for table in Study(methods=METHODS).chosen] == METHODS
 
 
 def test_that_what_analyses_simulate_themselves_is_counted(tiny, monkeypatch):
     study, parts, _, _, _ = tiny
-    assert own_simulations(study.changed(methods=["open_loop", "enkf", "flow"])) == (0, 0)
+
+    def own(*names):
+        found = [table.simulations(9) for table in study.changed(methods=names).chosen]
+        return sum(s.intervals for s in found), sum(s.images for s in found)
+
+    assert own("open_loop", "enkf", "flow") == (0, 0)
     counts = {"advance": 0, "predict": 0}
 
     def counting(name, owner):
@@ -66,7 +73,7 @@ def test_that_what_analyses_simulate_themselves_is_counted(tiny, monkeypatch):
     for method in ("es_mda", "hybrid"):
         posterior(tiny, build_analysis(study, method, parts))
     # One survey: four static members simulated, and their data and those of the second of two steps predicted.
-    assert own_simulations(study.changed(methods=["es_mda", "hybrid"])) == (4, 4 + 9)
+    assert own("es_mda", "hybrid") == (4, 4 + 9)
     assert counts == {"advance": 4, "predict": 4 + 9}
 
 
@@ -102,7 +109,8 @@ def test_that_every_table_of_an_analysis_that_is_told_of_the_noise_inflates_it(t
         assert (inflated.name, inflated.factor) == (method, 30.0)
         if method in ("ensemble_transform", "proposal", "particle_flow"):
             continue  # seconds each, or an extra; the wrapper is the same
-        expected = plain.update(forecast, predicted, datum, noise.scaled(30.0), generator(0, method)).ensemble
+        evidence = Evidence(predicted, datum, noise.scaled(30.0), parts.scenario.observation.predict)
+        expected = plain.update(forecast, evidence, generator(0, method)).ensemble
         found = posterior(tiny, inflated).ensemble
         for name in expected.names:
             np.testing.assert_array_equal(found[name], expected[name])
@@ -115,7 +123,7 @@ def test_that_a_tempered_likelihood_keeps_more_particles_alive(tiny):
     for factor in (1.0, 1e2, 1e4, 1e8):
         settings = study.changed(particle_filter={"noise_inflation": factor})
         analysis = build_analysis(settings, "particle_filter", parts)
-        update = analysis.update(forecast, predicted, datum, noise, generator(0, "tempered"))
+        update = analysis.update(forecast, Evidence(predicted, datum, noise), generator(0, "tempered"))
         sizes.append(update.statistics["effective_size"])
     assert sizes == sorted(sizes)
     assert sizes[0] < 2
@@ -145,7 +153,7 @@ def test_that_far_data_leave_a_localised_analysis_alone(tiny):
     for method in ("localized_enkf", "letkf"):
         analysis = build_analysis(study.changed(**{method: near}), method, only)
         data, datum = wells.predict(forecast), tiny[2].select(["well_saturation", "well_pressure"])
-        found = analysis.update(forecast, data, datum, wells.noise, generator(0, method)).ensemble
+        found = analysis.update(forecast, Evidence(data, datum, wells.noise), generator(0, method)).ensemble
         moved = np.abs(found["pressure"] - forecast["pressure"]).max(axis=(0, 2)) > 0
         assert moved.any()
         assert np.abs(x[moved] - 1900).max() < 146 + 80  # the well's cell is 160 m wide
@@ -172,4 +180,4 @@ def test_that_a_study_of_all_methods_runs_to_its_page(tmp_path):
     assert set(summary["scores"]) == set(METHODS)
     assert all(np.isfinite(v) for steps in summary["scores"].values() for step in steps for v in step.values())
     page = (tmp_path / "run" / "index.html").read_text()
-    assert all(LABELS[method] in page for method in METHODS)
+    assert all(table.label in page for table in TABLES)

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.static_covariance import StaticCovariance, control_posterior, recentred_draws
-from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
 
 __all__ = ["Climatology", "OptimalInterpolation"]
@@ -40,9 +39,7 @@ class Climatology(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
@@ -73,15 +70,13 @@ class OptimalInterpolation(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
-        fields, data = self.mean.names, predicted.names
+        fields, data = self.mean.names, evidence.predicted.names
         F = self.covariance.states.pack(fields)
-        innovation = observed.pack(data)[0] - self.mean_data.pack(data)[0]
-        w, factor = control_posterior(self.covariance.image(data), innovation, noise)
+        innovation = evidence.observed.pack(data)[0] - self.mean_data.pack(data)[0]
+        w, factor = control_posterior(self.covariance.image(data), innovation, evidence.noise)
         members = w + recentred_draws(factor, forecast.size, generator)
         return Posterior(forecast.unpack(self.mean.pack() + members @ F, fields))

@@ -17,8 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seisflow.analysis.base import Analysis, Posterior, Progress
-from seisflow.covariance import Covariance
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 
@@ -55,13 +54,11 @@ class Nudging(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
-        pull = self.transpose(predicted.unpack(observed.pack(predicted.names) - predicted.pack()))
+        pull = self.transpose(evidence.predicted.unpack(evidence.innovations))
         gain = -np.expm1(-self.interval / self.relaxation_time)
         nudged = forecast.pack(pull.names) + gain * pull.pack()
         return Posterior(forecast.unpack(nudged, pull.names), {"gain": float(gain)})

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from seisflow.analysis.base import Analysis, Posterior, Progress
-from seisflow.covariance import Covariance
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
+from seisflow.analysis.table import MethodTable, Site
 from seisflow.ensemble import Ensemble
 
-__all__ = ["OpenLoop"]
+__all__ = ["OpenLoop", "OpenLoopTable"]
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,20 @@ class OpenLoop(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
         return Posterior(forecast)
+
+
+class OpenLoopTable(MethodTable):
+    """Open loop: no update."""
+
+    name: ClassVar[str] = "open_loop"
+    label: ClassVar[str] = "open loop"
+    colour: ClassVar[str] = "0.45"
+    uses_data: ClassVar[bool] = False
+
+    def build(self, site: Site) -> OpenLoop:
+        return OpenLoop()

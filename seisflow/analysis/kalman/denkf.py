@@ -10,17 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from seisflow.analysis.adjustments import Adjustment, mixing
-from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.ensemble_space import DataSpace, centring, innovation_chi2, transformed
-from seisflow.covariance import Covariance
+from seisflow.analysis.table import InflatedTable, Site
 from seisflow.ensemble import Ensemble
 
-__all__ = ["DEnKF"]
+__all__ = ["DEnKF", "DenkfTable"]
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,27 @@ class DEnKF(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
-        data, M = DataSpace.of(predicted, observed, noise), forecast.size
+        data, M = DataSpace.of(evidence), forecast.size
         small = cho_factor(data.gram + (M - 1) * np.eye(M))
         mean = cho_solve(small, data.projected)
         W = np.eye(M) + centring(mean - 0.5 * cho_solve(small, data.gram).T)
         W = mixing(self.adjustments, M, generator) @ W
         return Posterior(
-            transformed(forecast, W, self.fields, self.bounds), {"innovation_chi2": innovation_chi2(data, noise)}
+            transformed(forecast, W, self.fields, self.bounds),
+            {"innovation_chi2": innovation_chi2(data, evidence.noise)},
         )
+
+
+class DenkfTable(InflatedTable):
+    """Deterministic ensemble Kalman filter."""
+
+    name: ClassVar[str] = "denkf"
+    label: ClassVar[str] = "DEnKF"
+    colour: ClassVar[str] = "sandybrown"
+
+    def analysis(self, site: Site) -> DEnKF:
+        return DEnKF(**self.common(site))

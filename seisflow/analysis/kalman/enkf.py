@@ -15,18 +15,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from seisflow.analysis.adjustments import Adjustment, Inflation, mixing
-from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.ensemble_space import DataSpace, centring, innovation_chi2, transformed
+from seisflow.analysis.table import InflatedTable, Site
 from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
 
-__all__ = ["EnKF", "perturbed_weights"]
+__all__ = ["EnKF", "EnkfTable", "perturbed_weights"]
 
 
 @dataclass(frozen=True)
@@ -60,17 +62,16 @@ class EnKF(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
-        data = DataSpace.of(predicted, observed, noise)
-        W = perturbed_weights(data, noise, generator)
+        data = DataSpace.of(evidence)
+        W = perturbed_weights(data, evidence.noise, generator)
         W = mixing((Inflation(self.inflation), *self.adjustments), forecast.size, generator) @ W
         return Posterior(
-            transformed(forecast, W, self.fields, self.bounds), {"innovation_chi2": innovation_chi2(data, noise)}
+            transformed(forecast, W, self.fields, self.bounds),
+            {"innovation_chi2": innovation_chi2(data, evidence.noise)},
         )
 
 
@@ -98,3 +99,14 @@ def perturbed_weights(
     innovations -= data.anomalies
     small = cho_factor(data.gram + inflation_of_noise * (M - 1) * np.eye(M))
     return np.eye(M) + centring(cho_solve(small, data.whitened @ innovations.T).T)
+
+
+class EnkfTable(InflatedTable):
+    """Stochastic ensemble Kalman filter."""
+
+    name: ClassVar[str] = "enkf"
+    label: ClassVar[str] = "EnKF"
+    colour: ClassVar[str] = "tab:orange"
+
+    def analysis(self, site: Site) -> EnKF:
+        return EnKF(**self.common(site))

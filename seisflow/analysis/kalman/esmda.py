@@ -10,20 +10,22 @@ Emerick & Reynolds 2013 (Computers & Geosciences 55, 3–15).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 
 from seisflow.analysis.adjustments import Adjustment, mixing
-from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress, Simulations
 from seisflow.analysis.ensemble_space import DataSpace, innovation_chi2, transformed
 from seisflow.analysis.kalman.enkf import perturbed_weights
-from seisflow.covariance import Covariance
+from seisflow.analysis.table import InflatedTable, Site
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
+from seisflow.tables import Count
 
-__all__ = ["ESMDA"]
+__all__ = ["ESMDA", "EsMdaTable"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,17 +37,15 @@ class ESMDA(Analysis):
 
     Parameters
     ----------
-    operator
-        State ensemble → noise-free data, H, run before every step but the first
-        (:meth:`seisflow.observation.base.Observation.predict`). None: predicted data are updated with the state, which is
-        exact for a linear H and makes N steps no better than one for others.
     inflations
         α_i, each 1 or more, their inverses summing to one.
     fields, adjustments, bounds
         As for :class:`~seisflow.analysis.kalman.etkf.ETKF`; adjustments once, after the last step, bounds after every step.
+
+    The evidence's operator is run before every step but the first. Without one, predicted data are updated with the state,
+    which is exact for a linear H and makes N steps no better than one for others.
     """
 
-    operator: Callable[[Ensemble], Ensemble] | None = None
     inflations: tuple[float, ...] = (4.0, 4.0, 4.0, 4.0)
     fields: tuple[str, ...] | None = None
     adjustments: tuple[Adjustment, ...] = ()
@@ -60,22 +60,39 @@ class ESMDA(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
         state, chi2, steps = forecast, [], len(self.inflations)
         for i, alpha in enumerate(self.inflations):
-            data = DataSpace.of(predicted, observed, noise)
-            chi2.append(innovation_chi2(data, noise))
-            W = perturbed_weights(data, noise, generator, alpha)
+            data = DataSpace.of(evidence)
+            chi2.append(innovation_chi2(data, evidence.noise))
+            W = perturbed_weights(data, evidence.noise, generator, alpha)
             if i == steps - 1:
                 W = mixing(self.adjustments, state.size, generator) @ W
             state = transformed(state, W, self.fields, self.bounds)
             if i < steps - 1:
-                predicted = self.operator(state) if self.operator else transformed(predicted, W)
+                linear = evidence.operator is None
+                predicted = transformed(evidence.predicted, W) if linear else evidence.predict(state)
+                evidence = replace(evidence, predicted=predicted)
             if progress:
                 progress("smoother steps", i + 1, steps)
         return Posterior(state, {"innovation_chi2": chi2[0], "innovation_chi2_steps": chi2})
+
+
+class EsMdaTable(InflatedTable):
+    """Ensemble smoother with multiple data assimilation of the state at the survey."""
+
+    name: ClassVar[str] = "es_mda"
+    label: ClassVar[str] = "ES-MDA"
+    colour: ClassVar[str] = "tab:purple"
+
+    steps: Count = 4
+    """Number of steps N, each with N R for noise; all but the first predict the data anew."""
+
+    def analysis(self, site: Site) -> ESMDA:
+        return ESMDA((float(self.steps),) * self.steps, **self.common(site))
+
+    def simulations(self, members: int) -> Simulations:
+        return Simulations(images=members * (self.steps - 1))

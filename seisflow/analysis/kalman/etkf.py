@@ -13,17 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seisflow.analysis.adjustments import Adjustment, mixing
-from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.adjustments import Adjustment, Rotation, mixing
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.ensemble_space import DataSpace, innovation_chi2, transformed
-from seisflow.covariance import Covariance
+from seisflow.analysis.table import InflatedTable, Site
 from seisflow.ensemble import Ensemble
 
-__all__ = ["ETKF", "square_root_weights"]
+__all__ = ["ETKF", "EtkfTable", "square_root_weights"]
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,15 @@ class ETKF(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
-        data = DataSpace.of(predicted, observed, noise)
+        data = DataSpace.of(evidence)
         W = mixing(self.adjustments, forecast.size, generator) @ square_root_weights(data.gram, data.projected)
         return Posterior(
-            transformed(forecast, W, self.fields, self.bounds), {"innovation_chi2": innovation_chi2(data, noise)}
+            transformed(forecast, W, self.fields, self.bounds),
+            {"innovation_chi2": innovation_chi2(data, evidence.noise)},
         )
 
 
@@ -76,3 +76,20 @@ def square_root_weights(gram: NDArray, projected: NDArray) -> NDArray[np.float64
     mean = (V * damping[..., None, :]) @ (Vt @ projected[..., None])
     root = (V * np.sqrt((M - 1) * damping)[..., None, :]) @ Vt
     return np.swapaxes(mean, -1, -2) - mean.mean(axis=(-1, -2), keepdims=True) + root
+
+
+class EtkfTable(InflatedTable):
+    """Ensemble transform Kalman filter (symmetric square root)."""
+
+    name: ClassVar[str] = "etkf"
+    label: ClassVar[str] = "ETKF"
+    colour: ClassVar[str] = "goldenrod"
+
+    rotation: bool = True
+    """Whether the anomalies are rotated at random, their mean and covariance kept."""
+
+    def analysis(self, site: Site) -> ETKF:
+        settings = self.common(site)
+        if self.rotation:
+            settings["adjustments"] += (Rotation(),)
+        return ETKF(**settings)

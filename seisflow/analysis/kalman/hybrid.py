@@ -10,19 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
 
 import numpy as np
+from pydantic import Field
 from scipy.linalg import cho_factor, cho_solve
 
 from seisflow.analysis.adjustments import Adjustment, mixing
-from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress, Simulations
 from seisflow.analysis.ensemble_space import transformed
 from seisflow.analysis.static_covariance import Background, background_at
-from seisflow.covariance import Covariance
+from seisflow.analysis.table import InflatedTable, Site
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
+from seisflow.tables import Share
 
-__all__ = ["HybridEnKF"]
+__all__ = ["HybridEnKF", "HybridTable"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,24 +59,22 @@ class HybridEnKF(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
-        M, data = forecast.size, predicted.names
+        M, data = forecast.size, evidence.predicted.names
         static_part = background_at(self.covariance, forecast)
         if M < 2:
             raise InputError("forecast.size", M, "a Kalman gain needs at least two members")
         fields = forecast.names if self.fields is None else self.fields
         own, static = np.sqrt((1 - self.static_share) / (M - 1)), np.sqrt(self.static_share)
-        HX = predicted.pack()
+        HX = evidence.predicted.pack()
         G = np.concatenate([own * (HX - HX.mean(axis=0)), static * static_part.image(data)])
-        innovations = noise.sample(M, generator)
-        innovations += observed.pack(data) - innovations.mean(axis=0) - HX
+        innovations = evidence.noise.sample(M, generator)
+        innovations += evidence.observed.pack(data) - innovations.mean(axis=0) - HX
 
-        whitened = noise.solve(G)
+        whitened = evidence.noise.solve(G)
         small = cho_factor(whitened @ G.T + np.eye(len(G)))
         weights = cho_solve(small, whitened @ innovations.T).T
         mix = np.eye(M) + own * (weights[:, :M] - weights[:, :M].mean(axis=1, keepdims=True))
@@ -83,3 +84,22 @@ class HybridEnKF(Analysis):
         return Posterior(
             transformed(forecast.unpack(X, fields), mixing(self.adjustments, M, generator), fields, self.bounds)
         )
+
+
+class HybridTable(InflatedTable):
+    """Stochastic ensemble Kalman filter with a share of the prior's covariance."""
+
+    name: ClassVar[str] = "hybrid"
+    label: ClassVar[str] = "hybrid EnKF"
+    colour: ClassVar[str] = "tab:olive"
+
+    static_share: Share = 0.5
+    """Share β of the static covariance, that of an open loop of its own."""
+    static_members: Annotated[int, Field(ge=2)] = 32
+    """Size of that open loop; its data are predicted, too."""
+
+    def analysis(self, site: Site) -> HybridEnKF:
+        return HybridEnKF(site.climatology(self.static_members, 1.0), self.static_share, **self.common(site))
+
+    def simulations(self, members: int) -> Simulations:
+        return Simulations(intervals=self.static_members, images=self.static_members)

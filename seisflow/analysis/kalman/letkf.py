@@ -15,21 +15,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from seisflow.analysis.adjustments import Adjustment, mixing
-from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.ensemble_space import transformed
 from seisflow.analysis.kalman.etkf import square_root_weights
 from seisflow.analysis.localization import LocalDomains
-from seisflow.covariance import Covariance
+from seisflow.analysis.table import InflatedTable, Site
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
+from seisflow.tables import Positive
 
-__all__ = ["LETKF"]
+__all__ = ["LETKF", "LetkfTable"]
 
 BATCH = 256
 """Points analysed together."""
@@ -66,17 +68,15 @@ class LETKF(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
-        M, names = forecast.size, predicted.names
+        M, names = forecast.size, evidence.predicted.names
         if M < 2:
             raise InputError("forecast.size", M, "a Kalman gain needs at least two members")
-        deviation = np.sqrt(noise.variance)
-        Y, y = predicted.pack(), observed.pack(names)[0]
+        deviation = np.sqrt(evidence.noise.variance)
+        Y, y = evidence.predicted.pack(), evidence.observed.pack(names)[0]
         if self.localization.data_count(names) != Y.shape[1]:
             raise InputError("data_positions", self.localization.data_count(names), f"there are {Y.shape[1]} data")
         mean = Y.mean(axis=0)
@@ -151,3 +151,19 @@ class LETKF(Analysis):
             gram[k] = local.T @ local
             projected[k] = local.T @ (innovation[index] * root)
         return square_root_weights(gram, projected)
+
+
+class LetkfTable(InflatedTable):
+    """Local ensemble transform Kalman filter: image and log samples act around their place."""
+
+    name: ClassVar[str] = "letkf"
+    label: ClassVar[str] = "LETKF"
+    colour: ClassVar[str] = "tab:red"
+
+    radius_m: tuple[Positive, Positive] = (100.0, 50.0)
+    """Distance in x and in z at which the taper of the data is about exp(−½)."""
+
+    def analysis(self, site: Site) -> LETKF:
+        data = {name: positions / self.radius_m for name, positions in site.data.items()}
+        cells = site.cells / np.array(self.radius_m)
+        return LETKF(LocalDomains(1.0, dict.fromkeys(site.fields, cells), data), **self.common(site))

@@ -22,20 +22,23 @@ import itertools
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lu_factor, lu_solve
 
 from seisflow.analysis.adjustments import Adjustment, mixing
-from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.ensemble_space import transformed
-from seisflow.analysis.localization import GridTaper
+from seisflow.analysis.localization import GridTaper, axes_of
+from seisflow.analysis.table import InflatedTable, Site
 from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
+from seisflow.tables import Positive
 
-__all__ = ["LocalizedEnKF"]
+__all__ = ["LocalizedEnKF", "LocalizedEnkfTable"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +86,7 @@ class LocalizedEnKF(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
@@ -93,19 +94,19 @@ class LocalizedEnKF(Analysis):
         if M < 2:
             raise InputError("forecast.size", M, "a Kalman gain needs at least two members")
         fields = forecast.names if self.fields is None else self.fields
-        self._check(forecast, predicted, fields)
-        HX = predicted.pack()
-        Y = _anomalies(predicted, predicted.names)
+        self._check(forecast, evidence.predicted, fields)
+        HX = evidence.predicted.pack()
+        Y = _anomalies(evidence.predicted, evidence.predicted.names)
         X = _anomalies(forecast, fields)
-        innovations = noise.sample(M, generator)
-        innovations += observed.pack(predicted.names) - innovations.mean(axis=0) - HX
+        innovations = evidence.noise.sample(M, generator)
+        innovations += evidence.observed.pack(evidence.predicted.names) - innovations.mean(axis=0) - HX
         increments = {name: np.empty_like(X[name]) for name in fields}
         steps = np.zeros(M, int)
-        weights = self._factorised(Y, innovations, noise) if innovations.shape[1] <= self.direct else None
+        weights = self._factorised(Y, innovations, evidence.noise) if innovations.shape[1] <= self.direct else None
 
         def member(i: int) -> None:
             if weights is None:
-                v, steps[i] = self._iterated(Y, innovations[i], noise)
+                v, steps[i] = self._iterated(Y, innovations[i], evidence.noise)
             else:
                 v = weights[i]
             for name, change in self._covariance(Y, v, X, state=True).items():
@@ -211,3 +212,19 @@ def _separable(matrices: list[NDArray], field: NDArray) -> NDArray[np.float64]:
         flat = np.matmul(matrix, field.reshape(int(np.prod(before)), field.shape[axis], -1))
         field = flat.reshape(*before, len(matrix), *after)
     return field
+
+
+class LocalizedEnkfTable(InflatedTable):
+    """Stochastic ensemble Kalman filter with tapered covariances."""
+
+    name: ClassVar[str] = "localized_enkf"
+    label: ClassVar[str] = "localised EnKF"
+    colour: ClassVar[str] = "tab:green"
+
+    radius_m: tuple[Positive, Positive] = (50.0, 25.0)
+    """Distance in x and in z at which the taper of the covariances is about exp(−½)."""
+
+    def analysis(self, site: Site) -> LocalizedEnKF:
+        data = {name: axes_of(positions) for name, positions in site.data.items()}
+        taper = GridTaper(self.radius_m, dict.fromkeys(site.fields, axes_of(site.cells)), data)
+        return LocalizedEnKF(taper, **self.common(site))

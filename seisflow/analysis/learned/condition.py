@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seisflow.analysis.learned.transform import FittedTransform
+from seisflow.analysis.transform import FittedTransform
 
 __all__ = ["ConditionChannels"]
 

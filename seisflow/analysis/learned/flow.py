@@ -3,8 +3,8 @@ r"""The learned analysis: a conditional normalizing flow trained on the forecast
     x = μ(y) + σ(y) u ,   u = g⁻¹(z; y) ,   z ~ N(0, I) ,
 
 μ, σ a cross-fitted conditional Gaussian (:mod:`seisflow.analysis.learned.crossfit`), g a conditional Glow on its honest
-residuals u, all on the transformed state (:mod:`seisflow.analysis.learned.transform`). With f = g ∘ (· − μ)/σ the
-posterior members are
+residuals u, all on the transformed state (:mod:`seisflow.analysis.transform`). With f = g ∘ (· − μ)/σ the posterior members
+are
 
     joint       x̂_i = f⁻¹( τ f(x_i; y_i) ; y° )     each member keeps its own innovation (Spantini et al. 2022)
     reference   x̂_i = f⁻¹( τ z_i ; y° ) ,  z_i ~ N(0, I)
@@ -13,38 +13,50 @@ with y_i = H(x_i) + e_i. The temperature τ undoes what training on few members 
 the continuous ranked probability score of members that did not train g, in physical units, where bounds and dry cells
 count (a τ that fits z alone puts CO2 into dry cells, because saturations below zero are cut off and those above are not),
 and stays at 1 where they cannot tell.
+
+This module says what can be chosen, and loads no torch; the work is done in :mod:`seisflow.analysis.learned.fitted`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from threadpoolctl import threadpool_limits
-from torch import Tensor
 
-from seisflow.analysis.base import Analysis, Posterior, Progress
-from seisflow.analysis.learned.condition import ConditionChannels
-from seisflow.analysis.learned.crossfit import CrossFittedGaussian, Pairs
-from seisflow.analysis.learned.transform import StateTransform
-from seisflow.covariance import Covariance
-from seisflow.diagnostics.scores import crps
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress, Simulations
+from seisflow.analysis.table import MethodTable, Site
+from seisflow.analysis.transform import StateTransform
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
-from seisflow.learning.flows.bijector import ConditionalFlow
-from seisflow.learning.flows.glow import GlowOptions, conditional_glow
-from seisflow.learning.training.train import TrainingOptions, TrainingRecord, seeded, train
+from seisflow.tables import Count, Positive
 
-__all__ = ["FlowAnalysis"]
+if TYPE_CHECKING:
+    from seisflow.learning.flows.glow import GlowOptions
+    from seisflow.learning.training.options import TrainingOptions
 
-TEMPERATURES = (0.7, 0.85, 1.15, 1.35, 1.6, 2.0)
-JUDGES = 32
-"""Samples by which every member left out judges a temperature."""
+__all__ = ["LEAST_MEMBERS", "FlowAnalysis", "FlowTable", "epochs"]
+
+LEAST_MEMBERS = 8
+"""With fewer there is nothing to learn from."""
+GAUSSIAN_EPOCHS, GLOW_EPOCHS = 60, 30
+"""Passes over 64 members."""
+
+
+def epochs(members: int, at_64: int) -> int:
+    """Epochs that keep the number of steps near that of 64 members, but never fewer than a quarter of the epochs."""
+    return int(np.clip(round(at_64 * 64 / max(members, 1)), at_64 // 4, at_64))
+
+
+def _glow_options() -> GlowOptions:
+    from seisflow.learning.flows.glow import GlowOptions  # imports torch
+
+    return GlowOptions()
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +98,7 @@ class FlowAnalysis(Analysis):
     channels: Callable[[Ensemble], NDArray]
     transform: StateTransform = field(default_factory=StateTransform)
     sampling: Literal["joint", "reference"] = "joint"
-    glow: GlowOptions | None = field(default_factory=GlowOptions)
+    glow: GlowOptions | None = field(default_factory=_glow_options)
     folds: int = 3
     width: int = 24
     dropout: float = 0.1
@@ -110,184 +122,73 @@ class FlowAnalysis(Analysis):
     def resumable(self, folder: Path) -> FlowAnalysis:
         return replace(self, checkpoints=folder)
 
-    def _checkpoint(self, name: str) -> Path | None:
-        return None if self.checkpoints is None else self.checkpoints / f"{name}.pt"
-
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
-            with threadpool_limits(1, user_api="blas"):
-                return self._update(forecast, predicted, observed, noise, generator, progress)
-        finally:
-            torch.set_num_threads(before)
+        from seisflow.analysis.learned.fitted import calibrate, fit, posterior, torch_threads  # imports torch
 
-    def _update(
-        self,
-        forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
-        generator: np.random.Generator,
-        progress: Progress | None,
-    ) -> Posterior:
-        size, say = forecast.size, progress or (lambda what, done, total: None)
-        if size < 8:
-            raise InputError("forecast", f"{size} members", "a flow needs at least 8 members to learn from")
-        levels = 3 if self.glow is None else self.glow.scales
-        fitted = self.transform.fit(forecast, multiple=2 ** max(levels, 3))
-        state, packed = fitted.forward(forecast), predicted.pack()
-        if not np.isfinite(packed).all():
+        if forecast.size < LEAST_MEMBERS:
+            raise InputError("forecast", f"{forecast.size} members", "a flow needs at least 8 members to learn from")
+        if not np.isfinite(evidence.predicted.pack()).all():
             raise InputError("predicted", "not finite", "remove the members whose data are not finite")
+        with torch_threads(self.threads), threadpool_limits(1, user_api="blas"):
+            fitted = fit(self, forecast, evidence, generator, progress or (lambda what, done, total: None))
+            return posterior(fitted, evidence.observed, calibrate(fitted, generator))
 
-        def channels(data: NDArray) -> NDArray:
-            return self.channels(_unpack(data, predicted))
 
-        condition = ConditionChannels(channels(packed + noise.sample(size, generator)), fitted)
-        pairs = Pairs(state, packed, noise, channels, condition)
-        gaussian = CrossFittedGaussian(pairs, self.folds, self.width, 3, self.dropout)
-        options = self.gaussian_training or TrainingOptions(
-            epochs=_epochs(size, 60), learning_rate=4e-3, weight_decay=1e-2
+class FlowTable(MethodTable):
+    """Conditional normalizing flow; what is left out is chosen from the field and ensemble sizes."""
+
+    name: ClassVar[str] = "flow"
+    label: ClassVar[str] = "flow"
+    colour: ClassVar[str] = "tab:blue"
+    least_members: ClassVar[int] = LEAST_MEMBERS
+
+    update: Literal["joint", "reference"] = "joint"
+    """``"joint"``: move each member, x̂ = f⁻¹(f(x; y); y°); ``"reference"``: x = f⁻¹(z; y°), z ~ N(0, I)."""
+    folds: Annotated[int, Field(ge=2)] = 3
+    """Networks of mean and spread; each is trained without its own part of the members."""
+    scales: Count | None = None
+    """Multiscale levels L."""
+    steps: Count | None = None
+    """Flow steps K a level."""
+    hidden: Count | None = None
+    """Hidden channels of the coupling networks."""
+    epochs: Count | None = None
+    """Most passes over the training members."""
+    batch_size: Count | None = None
+    """Members a training step."""
+    learning_rate: Positive | None = None
+    """Learning rate of Adam."""
+    threads: Count = 1
+    """Threads of torch; more than the free cores make it many times slower."""
+
+    def build(self, site: Site) -> FlowAnalysis:
+        from seisflow.learning.flows.glow import GlowOptions  # imports torch
+        from seisflow.learning.training.options import TrainingOptions
+
+        training = _given(epochs=self.epochs, batch=self.batch_size, learning_rate=self.learning_rate)
+        return FlowAnalysis(
+            site.channels,
+            site.transform,
+            sampling=self.update,
+            glow=GlowOptions(**_given(scales=self.scales, steps=self.steps, hidden=self.hidden)),
+            folds=self.folds,
+            glow_training=TrainingOptions(**training) if training else None,
+            threads=self.threads,
+            name=self.name,
         )
-        gaussian_records = gaussian.train(
-            options, generator, lambda a, b: say("training the Gaussian", a, b), self.checkpoints
-        )
-        mean, deviation, query = gaussian.predict(observed.pack())
 
-        everyone = np.arange(size)
-        residual, conditions = gaussian.residuals(everyone, pairs.data(everyone, generator))
-        flow: ConditionalFlow | None = None
-        records = {f"gaussian {k}": r for k, r in enumerate(gaussian_records)}
-        latent, temperature = residual, 1.0
-        held_out = np.sort(generator.permutation(size)[: max(2, round(self.validation * size))])
-        training = np.setdiff1d(everyone, held_out)
-        if self.glow is not None:
-            flow, records["glow"] = self._train_glow(
-                self.glow, gaussian, pairs, training, held_out, generator, lambda a, b: say("training the flow", a, b)
-            )
-            latent = _batched(lambda u, c: flow.forward(u, c)[0], residual, conditions)
-        if self.sampling == "reference":
-            latent = torch.from_numpy(generator.standard_normal(latent.shape, dtype=np.float32))
-
-        def members(latent: Tensor, mean: Tensor, deviation: Tensor, condition: Tensor) -> Ensemble:
-            if flow is not None:
-                latent = flow(condition).draw(latent)
-            like = forecast if len(latent) == size else forecast.members(slice(len(latent)))
-            return fitted.inverse((mean + deviation * latent).numpy(), like)
-
-        if flow is not None:
-            moments = gaussian.honest_moments(held_out, pairs.data(held_out, generator))
-            judges = self._judges(latent[training], len(held_out), generator)
-
-            def score(j: int, temperature: float) -> float:
-                samples = members(temperature * judges(j), *(m[j : j + 1] for m in moments))
-                return _score(samples, forecast, held_out[j], self.transform.maps)
-
-            temperature = _temperature(score, len(held_out))
-        ensemble = members(temperature * latent, mean, deviation, query)
-        return Posterior(ensemble, _statistics(records, temperature), _weights(gaussian, flow))
-
-    def _judges(self, latent: Tensor, members: int, generator: np.random.Generator) -> Callable[[int], Tensor]:
-        """Latent samples by which each member left out judges, of its own; made when asked for, because all are large.
-
-        Were they common to all, a spread that is too wide or narrow by the chance of 32 draws would look like a gain that
-        all members agree on, and the standard error over the members would not know of it.
-        """
-        if self.sampling == "reference":
-            shape, seeds = (JUDGES, *latent.shape[1:]), generator.integers(2**63, size=members)
-            return lambda j: torch.from_numpy(np.random.default_rng(seeds[j]).standard_normal(shape, dtype=np.float32))
-        chosen = [generator.permutation(len(latent))[:JUDGES] for _ in range(members)]
-        return lambda j: latent[chosen[j]]
-
-    def _train_glow(
-        self,
-        glow: GlowOptions,
-        gaussian: CrossFittedGaussian,
-        pairs: Pairs,
-        training: NDArray,
-        held_out: NDArray,
-        generator: np.random.Generator,
-        progress: Callable[[int, int], None],
-    ) -> tuple[ConditionalFlow, TrainingRecord]:
-        """A Glow of the honest residuals; data noise, and with it the residuals, are fresh in every batch."""
-
-        def draw(members: NDArray) -> tuple[Tensor, Tensor]:
-            return gaussian.residuals(members, pairs.data(members, generator))
-
-        validation = [draw(held_out) for _ in range(3)]
-        u, condition = validation[0]
-        with seeded(generator):
-            flow = conditional_glow(tuple(u.shape[1:]), condition.shape[1], glow)
-        options = self.glow_training or TrainingOptions(epochs=_epochs(len(pairs.state), 30), learning_rate=1e-3)
-        file = self._checkpoint("glow")
-        return flow, train(flow, draw, training, validation, options, generator, progress, checkpoint=file)
+    def simulations(self, members: int) -> Simulations:
+        gaussian, glow = epochs(members, GAUSSIAN_EPOCHS), self.epochs or epochs(members, GLOW_EPOCHS)
+        # A fold's network sees all members but its own part; a pass of the flow takes as long as two of such a network.
+        return Simulations(passes=((self.folds - 1) * gaussian + 2 * glow) / self.threads)
 
 
-def _epochs(members: int, at_64: int) -> int:
-    """Epochs that keep the number of steps near that of 64 members, but never fewer than a quarter of the epochs."""
-    return int(np.clip(round(at_64 * 64 / max(members, 1)), at_64 // 4, at_64))
-
-
-def _unpack(data: NDArray, like: Ensemble) -> Ensemble:
-    """Packed data ``(n, D)`` as an ensemble of n members with the fields of ``like``."""
-    widths = [int(np.prod(like[name].shape[1:])) for name in like.names]
-    parts = np.split(data, np.cumsum(widths)[:-1], axis=1)
-    fields = {name: p.reshape(len(data), *like[name].shape[1:]) for name, p in zip(like.names, parts, strict=True)}
-    return Ensemble(fields, like.time)
-
-
-@torch.no_grad()
-def _batched(function: Callable[[Tensor, Tensor], Tensor], x: Tensor, condition: Tensor, batch: int = 32) -> Tensor:
-    """Apply a map to all members, a few at a time; the last batch may be smaller."""
-    return torch.cat([function(a, b) for a, b in zip(x.split(batch), condition.split(batch), strict=True)])
-
-
-def _score(samples: Ensemble, forecast: Ensemble, member: int, names: Iterable[str]) -> float:
-    """CRPS of samples for a member of the forecast: mean over fields, each in units of the forecast's spread."""
-    scores = []
-    for name in names:
-        spread = float(np.sqrt(forecast[name].var(axis=0).mean()))
-        if spread > 0:
-            scores.append(crps(samples[name], forecast[name][member]) / spread)
-    return float(np.mean(scores)) if scores else 0.0
-
-
-def _temperature(score: Callable[[int, float], float], members: int) -> float:
-    """The τ of the lowest mean of score(member, τ) over the members left out; 1 unless better by two standard errors."""
-    if members < 5:  # too few to tell
-        return 1.0
-
-    def scores(temperature: float) -> NDArray[np.float64]:
-        return np.array([score(j, temperature) for j in range(members)])
-
-    usual = scores(1.0)
-    gains = {t: usual - scores(t) for t in TEMPERATURES}
-    best = max(gains, key=lambda t: gains[t].mean())
-    gain = gains[best]
-    return best if gain.mean() > 2 * gain.std(ddof=1) / np.sqrt(len(gain)) else 1.0
-
-
-def _statistics(records: dict[str, TrainingRecord], temperature: float) -> dict[str, object]:
-    statistics: dict[str, object] = {"temperature": temperature}
-    for stage, record in records.items():
-        statistics[stage] = {
-            "loss_training": record.training,
-            "loss_validation": record.validation,
-            "best_epoch": record.best_epoch,
-            "rescues": record.rescues,
-            "seconds": record.seconds,
-        }
-    return statistics
-
-
-def _weights(gaussian: CrossFittedGaussian, flow: ConditionalFlow | None) -> dict[str, object]:
-    networks = {f"gaussian{k}": f for k, f in enumerate(gaussian.flows)} | ({} if flow is None else {"glow": flow})
-    return {f"{n}.{key}": v.numpy() for n, f in networks.items() for key, v in f.state_dict().items()}
+def _given(**values: Any) -> dict[str, Any]:
+    """What is not left out."""
+    return {name: value for name, value in values.items() if value is not None}

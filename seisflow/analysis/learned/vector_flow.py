@@ -30,10 +30,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seisflow.analysis.adjustments import Adjustment, mixing
-from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.ensemble_space import DataSpace, transformed
 from seisflow.analysis.importance import without_weights
-from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.learning.flows.bijector import ConditionalFlow
@@ -163,9 +162,7 @@ class LearnedFlow:
     def proposal(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
         start: Mapping[str, Tensor] | None = None,
@@ -175,11 +172,12 @@ class LearnedFlow:
 
         ``start`` are weights to go on from, ``training`` replaces the options for them.
         """
+        noise, predicted = evidence.noise, evidence.predicted
         X, HX = self._states(forecast), predicted.pack()
         mean, centre = X.mean(axis=0), HX.mean(axis=0)
         gain, left = None, X - mean
         if self.linear:
-            data = DataSpace.of(predicted, observed, noise)
+            data = DataSpace.of(evidence)
             small = data.gram + (len(X) - 1) * np.eye(len(X))
             gain = np.linalg.solve(small, data.whitened).T @ left  # Y'Rinv'(S + (M-1)I)^-1 X' = Kᵀ, see enkf.py
             left = left - (HX - centre + noise.sample(len(X), generator)) @ gain
@@ -188,7 +186,7 @@ class LearnedFlow:
         def noisy(members: NDArray) -> NDArray:
             return HX[members] + noise.sample(len(members), generator)
 
-        return self._fit(X, units, noisy, observed.pack(predicted.names), generator, progress, start, training)
+        return self._fit(X, units, noisy, evidence.observed.pack(predicted.names), generator, progress, start, training)
 
     def _states(self, forecast: Ensemble) -> NDArray[np.float64]:
         if forecast.size < 8:
@@ -263,22 +261,20 @@ class VectorFlow(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
         plain, learned = without_weights(forecast), self.learned
         fields = plain.names if learned.fields is None else learned.fields
         warm = (dict(self._last), self.warm) if self.warm is not None and self._last else (None, None)
-        density = learned.proposal(plain, predicted, observed, noise, generator, progress, *warm)
+        density = learned.proposal(plain, evidence, generator, progress, *warm)
         X = plain.pack(fields)
         if self.sampling == "joint":
-            errors = noise.sample(len(X), generator)
+            errors = evidence.noise.sample(len(X), generator)
             if learned.linear:  # re-centred, as the EnKF has them
                 errors -= errors.mean(axis=0)
-            latent = density.to_latent(X, predicted.pack() + errors)
+            latent = density.to_latent(X, evidence.predicted.pack() + errors)
         else:
             latent = generator.standard_normal(X.shape)
         record, state = density.record, density.flow.state_dict()

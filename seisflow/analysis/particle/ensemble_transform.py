@@ -22,18 +22,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.importance import carried, log_likelihood, normalise, without_weights
-from seisflow.covariance import Covariance
+from seisflow.analysis.table import InformedTable, Site
 from seisflow.diagnostics import effective_size
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
+from seisflow.tables import NonNegative
 
-__all__ = ["EnsembleTransform", "second_order_correction", "squared_distances", "transport_plan"]
+__all__ = [
+    "EnsembleTransform",
+    "EnsembleTransformTable",
+    "second_order_correction",
+    "squared_distances",
+    "transport_plan",
+]
 
 
 def squared_distances(anomalies: NDArray) -> NDArray[np.float64]:
@@ -165,9 +173,7 @@ class EnsembleTransform(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
@@ -177,7 +183,7 @@ class EnsembleTransform(Analysis):
         anomalies -= mean
         ends = np.cumsum([forecast[name][0].size for name in fields])[:-1]
         cost = np.mean([squared_distances(part) for part in np.split(anomalies, ends, axis=1)], axis=0)
-        weights = normalise(carried(forecast) + log_likelihood(predicted, observed, noise))
+        weights = normalise(carried(forecast) + log_likelihood(evidence))
         transform = M * transport_plan(cost, weights, self.entropy)
         if self.second_order:
             transform = transform + second_order_correction(transform, weights)
@@ -188,6 +194,25 @@ class EnsembleTransform(Analysis):
             analysed += self.rejuvenation / np.sqrt(M - 1) * (xi - xi.mean(axis=0)) @ anomalies
 
         ensemble = without_weights(forecast).unpack(analysed, fields)
-        limited = {name: np.clip(ensemble[name], *limits) for name, limits in self.bounds.items()}
         statistics = {"effective_size": effective_size(weights)}
-        return Posterior(ensemble.replace(**limited), statistics, {"mean": mean + weights @ anomalies})
+        return Posterior(ensemble.clipped(self.bounds), statistics, mean=mean + weights @ anomalies)
+
+
+class EnsembleTransformTable(InformedTable):
+    """Ensemble transform particle filter; needs the extra ``transport``."""
+
+    name: ClassVar[str] = "ensemble_transform"
+    label: ClassVar[str] = "ensemble transform"
+    colour: ClassVar[str] = "tab:pink"
+
+    entropy: NonNegative = 0.0
+    """ε of the transport plan in units of the mean cost; 0 for the exact plan."""
+    second_order: bool = True
+    """Whether the covariance is corrected to that of the weights."""
+    rejuvenation: NonNegative = 0.0
+    """Share of the forecast anomalies that is mixed in at random."""
+
+    def analysis(self, site: Site) -> EnsembleTransform:
+        return EnsembleTransform(
+            site.fields, self.entropy, self.second_order, self.rejuvenation, site.bounds, name=self.name
+        )

@@ -23,21 +23,24 @@ one β for all members, a free parameter. Here it is the β that leaves the draw
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.linalg import cho_solve, solve_triangular
 from scipy.optimize import brentq
 from scipy.special import gammainc, gammaln, lambertw
 
-from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.importance import carried, normalise, without_weights
+from seisflow.analysis.particle.kernel_mixture import KernelMixture
 from seisflow.analysis.static_covariance import StaticCovariance, control_posterior
-from seisflow.covariance import Covariance
+from seisflow.analysis.table import InformedTable, Site
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 
-__all__ = ["ImplicitEqualWeights", "exact_alpha", "lambert_alpha"]
+__all__ = ["ImplicitEqualWeights", "ImplicitEqualWeightsTable", "exact_alpha", "lambert_alpha"]
 
 
 def exact_alpha(n: int, gamma: NDArray, c: NDArray) -> NDArray[np.float64]:
@@ -128,18 +131,16 @@ class ImplicitEqualWeights(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
         fields = self.model_noise.states.names
-        F, G = self.model_noise.states.pack(), self.model_noise.image(predicted.names)
-        innovations = observed.pack(predicted.names) - predicted.pack()
-        solved = noise.solve(innovations)
+        F, G = self.model_noise.states.pack(), self.model_noise.image(evidence.predicted.names)
+        innovations = evidence.innovations
+        solved = evidence.noise.solve(innovations)
         projected = G @ solved.T
-        _, factor = control_posterior(G, innovations[0], noise)
+        _, factor = control_posterior(G, innovations[0], evidence.noise)
         centres = cho_solve(factor, projected)
         with np.errstate(divide="ignore"):
             prior = np.maximum(np.log(normalise(carried(forecast))), -1e6)
@@ -177,3 +178,22 @@ class ImplicitEqualWeights(Analysis):
         beta = float(brentq(excess, 0.0, largest, xtol=1e-10)) if excess(0.0) < 0 else 0.0
         alpha = alpha_at(beta)
         return np.sqrt(alpha)[:, None] * xi + np.sqrt(beta) * eta, {"alpha_mean": float(alpha.mean()), "beta": beta}
+
+
+class ImplicitEqualWeightsTable(InformedTable):
+    """Implicit equal-weights particle filter on a forecast that is a mixture of Gaussian kernels."""
+
+    name: ClassVar[str] = "implicit_equal_weights"
+    label: ClassVar[str] = "implicit equal weights"
+    colour: ClassVar[str] = "mediumorchid"
+
+    kernel_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Share of the forecast covariance that is in the kernels; the rest is the spread of their centres."""
+    two_stage: bool = True
+    """Whether a second draw keeps the size of the spread."""
+
+    def analysis(self, site: Site) -> KernelMixture:
+        def kernels(covariance: StaticCovariance) -> ImplicitEqualWeights:
+            return ImplicitEqualWeights(covariance, self.two_stage)
+
+        return KernelMixture(kernels, self.kernel_share, site.fields, site.bounds, self.name)

@@ -11,14 +11,13 @@ Statist. Soc. B 55, 409–422; Liu & West 2001). The data of the centres are shr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.importance import without_weights
 from seisflow.analysis.static_covariance import StaticCovariance
-from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 
@@ -58,19 +57,16 @@ class KernelMixture(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
         fields = without_weights(forecast).names if self.fields is None else self.fields
-        kernels = StaticCovariance.of(forecast.select(fields), predicted, self.share)
+        kernels = StaticCovariance.of(forecast.select(fields), evidence.predicted, self.share)
         centres = forecast.unpack(_shrunk(forecast.pack(fields), self.share), fields)
-        data = predicted.unpack(_shrunk(predicted.pack(), self.share))
-        posterior = self.analysis(kernels).update(centres, data, observed, noise, generator, progress)
-        limited = {name: np.clip(posterior.ensemble[name], *limits) for name, limits in self.bounds.items()}
-        return Posterior(posterior.ensemble.replace(**limited), posterior.statistics, posterior.weights)
+        data = evidence.predicted.unpack(_shrunk(evidence.predicted.pack(), self.share))
+        posterior = self.analysis(kernels).update(centres, replace(evidence, predicted=data), generator, progress)
+        return Posterior(posterior.ensemble.clipped(self.bounds), posterior.statistics, posterior.weights)
 
 
 def _shrunk(rows: np.ndarray, share: float) -> np.ndarray:

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
-from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.importance import (
     carried,
     jitter_duplicates,
@@ -25,12 +26,13 @@ from seisflow.analysis.importance import (
     systematic_resampling,
     without_weights,
 )
-from seisflow.covariance import Covariance
+from seisflow.analysis.table import InformedTable, Site
 from seisflow.diagnostics import effective_size
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
+from seisflow.tables import NonNegative
 
-__all__ = ["ParticleFilter"]
+__all__ = ["ParticleFilter", "ParticleFilterTable"]
 
 
 @dataclass(frozen=True)
@@ -69,24 +71,35 @@ class ParticleFilter(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
         fields = without_weights(forecast).names if self.fields is None else self.fields
         X, M = forecast.pack(fields), forecast.size
-        weights = normalise(carried(forecast) + log_likelihood(predicted, observed, noise))
+        weights = normalise(carried(forecast) + log_likelihood(evidence))
         n_eff = effective_size(weights)
         statistics = {"effective_size": n_eff, "resampled": True}
-        mean = {"mean": weights @ X}
+        mean = weights @ X
         if self.resample_below < 1 and n_eff > self.resample_below * M:
             with np.errstate(divide="ignore"):  # a weight of zero is a log-weight of minus infinity
                 kept = forecast.replace(log_weight=np.log(weights))
-            return Posterior(kept, statistics | {"resampled": False}, mean)
+            return Posterior(kept, statistics | {"resampled": False}, mean=mean)
         chosen = systematic_resampling(weights, generator)
         X = jitter_duplicates(X, chosen, weights, self.jitter, generator)
         analysed = without_weights(forecast).members(chosen).unpack(X, fields)
-        limited = {name: np.clip(analysed[name], *limits) for name, limits in self.bounds.items()}
-        return Posterior(analysed.replace(**limited), statistics, mean)
+        return Posterior(analysed.clipped(self.bounds), statistics, mean=mean)
+
+
+class ParticleFilterTable(InformedTable):
+    """Bootstrap particle filter with systematic resampling at every survey."""
+
+    name: ClassVar[str] = "particle_filter"
+    label: ClassVar[str] = "particle filter"
+    colour: ClassVar[str] = "tab:brown"
+
+    jitter: NonNegative = 0.0
+    """Factor on the bandwidth M^(−1/(n+4)) by which copies are told apart; 0 for none."""
+
+    def analysis(self, site: Site) -> ParticleFilter:
+        return ParticleFilter(site.fields, 1.0, self.jitter, site.bounds, self.name)

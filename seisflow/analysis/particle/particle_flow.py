@@ -21,20 +21,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.importance import without_weights
 from seisflow.analysis.particle.localized_prior import LocalizedPrior
+from seisflow.analysis.table import InformedTable, Site
 from seisflow.analysis.variational.linearization import DifferentiableObservation
-from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
+from seisflow.tables import Count, Positive
 
-__all__ = ["ParticleFlow", "kernel_flow"]
+__all__ = ["ParticleFlow", "ParticleFlowTable", "kernel_flow"]
 
 Score = Callable[[NDArray], NDArray]
 """∇ log p of every row of ``(N, n)``."""
@@ -123,23 +124,21 @@ class ParticleFlow(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
         plain = without_weights(forecast)
         fields = plain.names if self.fields is None else self.fields
-        X, y = plain.pack(fields), observed.pack(predicted.names)
-        H = self.observation or DifferentiableObservation.regression(X, predicted.pack())
+        X, y = plain.pack(fields), evidence.observed.pack(evidence.predicted.names)
+        H = self.observation or DifferentiableObservation.regression(X, evidence.predicted.pack())
         B, mean = self.prior.of(X), X.mean(axis=0)
         width = (self.bandwidth or 1 / len(X)) * np.where(B.varying, B.variance, 1.0)
         unit = np.where(B.varying, B.deviation, np.inf)
 
         def velocity(X: NDArray) -> NDArray:
             prior = -B.solve(X - mean) if self.prior_score is None else self.prior_score(X)
-            gradient = H.adjoint(X, noise.solve(y - H.predict(X))) + prior
+            gradient = H.adjoint(X, evidence.noise.solve(y - H.predict(X))) + prior
             return B.apply(kernel_flow(X, gradient, width, self.kernel))
 
         def speed(V: NDArray) -> float:
@@ -160,5 +159,30 @@ class ParticleFlow(Analysis):
                 progress("particle flow", k + 1, self.iterations)
 
         analysed = plain.unpack(X, fields)
-        limited = {name: np.clip(analysed[name], *limits) for name, limits in self.bounds.items()}
-        return Posterior(analysed.replace(**limited), {"steps": taken, "speed": speed(V)})
+        return Posterior(analysed.clipped(self.bounds), {"steps": taken, "speed": speed(V)})
+
+
+class ParticleFlowTable(InformedTable):
+    """Particle flow filter with a localised prior covariance."""
+
+    name: ClassVar[str] = "particle_flow"
+    label: ClassVar[str] = "particle flow"
+    colour: ClassVar[str] = "tab:cyan"
+
+    radius_m: tuple[Positive, Positive] = (100.0, 50.0)
+    """Distance in x and in z at which the taper of the prior covariance is about exp(−½)."""
+    kernel: Literal["matrix", "scalar"] = "matrix"
+    """Kernel of every variable alone, or of all together."""
+    iterations: Count = 100
+    """Euler steps at most."""
+
+    def analysis(self, site: Site) -> ParticleFlow:
+        cells = (site.cells / np.array(self.radius_m)).reshape(-1, site.cells.shape[-1])
+        return ParticleFlow(
+            LocalizedPrior(np.concatenate([cells] * len(site.fields)), 1.0),
+            kernel=self.kernel,
+            iterations=self.iterations,
+            fields=site.fields,
+            bounds=site.bounds,
+            name=self.name,
+        )

@@ -12,13 +12,14 @@ conditional flow as q and a learned unconditional one as p, a Gaussian, a mixtur
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress, Simulations
+from seisflow.analysis.components import OnComponents
 from seisflow.analysis.importance import (
     jitter_duplicates,
     log_likelihood,
@@ -26,12 +27,13 @@ from seisflow.analysis.importance import (
     systematic_resampling,
     without_weights,
 )
-from seisflow.covariance import Covariance
+from seisflow.analysis.table import InformedTable, Site
 from seisflow.diagnostics import effective_size
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
+from seisflow.tables import Count, NonNegative
 
-__all__ = ["Density", "Prior", "Proposal", "ProposalParticleFilter"]
+__all__ = ["Density", "Prior", "Proposal", "ProposalParticleFilter", "ProposalTable"]
 
 
 class Density(Protocol):
@@ -47,8 +49,8 @@ class Density(Protocol):
 Prior = Callable[[Ensemble, np.random.Generator], Density]
 """(forecast, generator) ↦ p(x)."""
 
-Proposal = Callable[[Ensemble, Ensemble, Ensemble, Covariance, np.random.Generator], Density]
-"""(forecast, predicted, observed, noise, generator) ↦ q(x | y°)."""
+Proposal = Callable[[Ensemble, Evidence, np.random.Generator], Density]
+"""(forecast, evidence, generator) ↦ q(x | y°)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +66,6 @@ class ProposalParticleFilter(Analysis):
         Makes q(x | y°) at each update.
     prior
         Makes p(x) at each update.
-    operator
-        H: states → noise-free data, as ensembles; the draws are new states, so their data must be predicted.
     fields
         Fields of the state, packed in this order for the densities. None: all. Others keep their place and are not drawn.
     draws
@@ -74,11 +74,12 @@ class ProposalParticleFilter(Analysis):
         Of the copies, as for :class:`~seisflow.analysis.particle.particle_filter.ParticleFilter`.
     bounds
         Field → (lowest, highest) physical value, applied after the jitter.
+
+    The draws are new states, so their data are predicted by the evidence's operator.
     """
 
     proposal: Proposal
     prior: Prior
-    operator: Callable[[Ensemble], Ensemble]
     fields: tuple[str, ...] | None = None
     draws: int = 1
     jitter: float = 0.0
@@ -94,24 +95,50 @@ class ProposalParticleFilter(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
         plain = without_weights(forecast)
         fields = plain.names if self.fields is None else self.fields
         p = self.prior(forecast, generator)
-        q = self.proposal(forecast, predicted, observed, noise, generator)
+        q = self.proposal(forecast, evidence, generator)
 
         X = q.sample(self.draws * forecast.size, generator)
-        drawn = self.operator(plain.select(fields).unpack(X, fields)).select(predicted.names)
-        log_weights = log_likelihood(drawn, observed, noise) + p.log_prob(X) - q.log_prob(X)
+        drawn = evidence.predict(plain.select(fields).unpack(X, fields))
+        log_weights = log_likelihood(replace(evidence, predicted=drawn)) + p.log_prob(X) - q.log_prob(X)
         weights = normalise(log_weights)
         chosen = systematic_resampling(weights, generator, forecast.size)
         analysed = plain.unpack(jitter_duplicates(X, chosen, weights, self.jitter, generator), fields)
 
-        limited = {name: np.clip(analysed[name], *limits) for name, limits in self.bounds.items()}
         statistics = {"effective_size": effective_size(weights), "draws": len(X)}
-        return Posterior(analysed.replace(**limited), statistics, {"mean": weights @ X})
+        return Posterior(analysed.clipped(self.bounds), statistics, mean=weights @ X)
+
+
+class ProposalTable(InformedTable):
+    """Particle filter whose proposal is a flow learned on the leading components of state and data."""
+
+    name: ClassVar[str] = "proposal"
+    label: ClassVar[str] = "flow as proposal"
+    colour: ClassVar[str] = "steelblue"
+    least_members: ClassVar[int] = 8
+
+    components: Count = 8
+    """Leading components of the state."""
+    draws: Count = 1
+    """Draws a member; the data of every draw are predicted."""
+    jitter: NonNegative = 0.0
+    """Factor on the bandwidth by which copies are told apart."""
+    epochs: Count = 200
+    """Most passes over the training members."""
+
+    def analysis(self, site: Site) -> OnComponents:
+        from seisflow.analysis.learned.vector_flow import LearnedFlow  # imports torch
+        from seisflow.learning.training.options import TrainingOptions
+
+        learned = LearnedFlow(training=TrainingOptions(epochs=self.epochs, batch=25, learning_rate=2e-3, patience=50))
+        inner = ProposalParticleFilter(learned.proposal, learned.prior, draws=self.draws, jitter=self.jitter)
+        return OnComponents(inner, site.transform, self.components, name=self.name)
+
+    def simulations(self, members: int) -> Simulations:
+        return Simulations(images=members * self.draws)

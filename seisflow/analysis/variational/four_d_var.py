@@ -16,11 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.static_covariance import StaticCovariance, recentred_draws
 from seisflow.analysis.variational.three_d_var import gauss_newton
 from seisflow.analysis.variational.window import Window
-from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.observation.vector import VectorObservation
@@ -60,9 +59,7 @@ class FourDVar(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
@@ -73,13 +70,15 @@ class FourDVar(Analysis):
             x = background + w @ F
             return self._predict(self.window.to_datum(x[None], age)[0], self.window.tangent(x, F, age))
 
-        w, factor, steps = gauss_newton(linearised, len(F), observed["data"][0], noise, self.iterations)
+        w, factor, steps = gauss_newton(
+            linearised, len(F), evidence.observed["data"][0], evidence.noise, self.iterations
+        )
         mode = background + w @ F
         members = mode + recentred_draws(factor, forecast.size, generator) @ F
         return Posterior(
             self.window.finished(forecast, members, age),
             {"iterations": steps},
-            {"mean": self.window.to_datum(mode[None], age)[0]},
+            mean=self.window.to_datum(mode[None], age)[0],
         )
 
     def _predict(self, x: NDArray, dx: NDArray) -> tuple[NDArray, NDArray]:

@@ -21,9 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from seisflow.analysis.adjustments import Adjustment, mixing
-from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.variational.window import Window
-from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.observation.vector import VectorObservation
@@ -66,9 +65,7 @@ class IEnKS(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
@@ -76,7 +73,7 @@ class IEnKS(Analysis):
         if M < 2:
             raise InputError("forecast.size", M, "a smoother of an ensemble needs at least two members")
         start, age = self.window.start(forecast)
-        mean, y = start.mean(axis=0), observed["data"][0]
+        mean, y = start.mean(axis=0), evidence.observed["data"][0]
         anomalies = start - mean
         w, T, undo = np.zeros(M), np.eye(M), np.eye(M)
         step = 0
@@ -85,7 +82,7 @@ class IEnKS(Analysis):
             HX = self.observation.apply(self.window.to_datum(members, age))
             centre = HX.mean(axis=0)
             Y = undo @ (HX - centre)
-            whitened = noise.solve(Y)
+            whitened = evidence.noise.solve(Y)
             values, V = np.linalg.eigh(whitened @ Y.T)
             precision = np.maximum(values, 0.0) + (M - 1)
             change = (V / precision) @ (V.T @ (whitened @ (y - centre) - (M - 1) * w))

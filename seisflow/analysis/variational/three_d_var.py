@@ -14,17 +14,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from seisflow.analysis.base import Analysis, Posterior, Progress
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress, Simulations
 from seisflow.analysis.static_covariance import Background, background_at, control_posterior, recentred_draws
+from seisflow.analysis.table import InformedTable, Site
 from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
+from seisflow.tables import Positive
 
-__all__ = ["ThreeDVar", "gauss_newton"]
+__all__ = ["ThreeDVar", "ThreeDVarTable", "gauss_newton"]
 
 Linearised = Callable[[NDArray], tuple[NDArray, NDArray]]
 """w ↦ predicted data ``(d,)`` and their derivative along the rows of F, G ``(r, d)``."""
@@ -40,12 +44,12 @@ class ThreeDVar(Analysis):
     Parameters
     ----------
     covariance
-        B; with its image in data space unless ``operator`` is given; or a function that gives the one of a forecast.
-    operator
-        State ensemble → noise-free data, for a nonlinear H, differentiated along F's rows by central differences. None: H is
+        B; with its image in data space unless ``nonlinear``; or a function that gives the one of a forecast.
+    nonlinear
+        Whether the evidence's operator is differentiated along F's rows by central differences. Otherwise H is taken as
         linear, and the static covariance's image is its derivative.
     iterations
-        Gauss–Newton steps at most, with an operator.
+        Gauss–Newton steps at most, where ``nonlinear``.
     increment
         Size of the differences, in units of F's rows.
     bounds
@@ -53,7 +57,7 @@ class ThreeDVar(Analysis):
     """
 
     covariance: Background
-    operator: Callable[[Ensemble], Ensemble] | None = None
+    nonlinear: bool = False
     iterations: int = 10
     increment: float = 1e-4
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -66,41 +70,37 @@ class ThreeDVar(Analysis):
     def update(
         self,
         forecast: Ensemble,
-        predicted: Ensemble,
-        observed: Ensemble,
-        noise: Covariance,
+        evidence: Evidence,
         generator: np.random.Generator,
         progress: Progress | None = None,
     ) -> Posterior:
         covariance = background_at(self.covariance, forecast)
-        fields, data = covariance.states.names, predicted.names
+        fields, data = covariance.states.names, evidence.predicted.names
         F, background = covariance.states.pack(), forecast.pack(fields).mean(axis=0)
-        y = observed.pack(data)[0]
-        if self.operator is None:
+        y = evidence.observed.pack(data)[0]
+        if not self.nonlinear:
             G = covariance.image(data)
-            w, factor = control_posterior(G, y - predicted.pack().mean(axis=0), noise)
+            w, factor = control_posterior(G, y - evidence.predicted.pack().mean(axis=0), evidence.noise)
             steps = 1
         else:
             w, factor, steps = gauss_newton(
-                lambda w: self._differences(background + w @ F, F, forecast, fields, data),
+                lambda w: self._differences(background + w @ F, F, forecast, fields, evidence),
                 len(F),
                 y,
-                noise,
+                evidence.noise,
                 self.iterations,
             )
         controls = w + recentred_draws(factor, forecast.size, generator)
         analysed = forecast.unpack(background + controls @ F, fields)
-        limited = {name: np.clip(analysed[name], *limits) for name, limits in self.bounds.items()}
-        return Posterior(analysed.replace(**limited), {"iterations": steps}, {"mean": background + w @ F})
+        return Posterior(analysed.clipped(self.bounds), {"iterations": steps}, mean=background + w @ F)
 
     def _differences(
-        self, x: NDArray, F: NDArray, like: Ensemble, fields: tuple[str, ...], data: tuple[str, ...]
+        self, x: NDArray, F: NDArray, like: Ensemble, fields: tuple[str, ...], evidence: Evidence
     ) -> tuple[NDArray, NDArray]:
         """H(x), and its central differences along F's rows."""
-        assert self.operator is not None
         bundle = np.concatenate([x[None], x + self.increment * F, x - self.increment * F])
         carried = like.members([0] * len(bundle)).unpack(bundle, fields)
-        values = self.operator(carried).pack(data)
+        values = evidence.predict(carried).pack()
         r = len(F)
         return values[0], (values[1 : r + 1] - values[r + 1 :]) / (2 * self.increment)
 
@@ -154,3 +154,22 @@ def gauss_newton(
             break
     _, factor = control_posterior(G, y - value, noise)
     return w, factor, taken
+
+
+class ThreeDVarTable(InformedTable):
+    """Three-dimensional variational analysis under the prior's covariance."""
+
+    name: ClassVar[str] = "three_d_var"
+    label: ClassVar[str] = "3D-Var"
+    colour: ClassVar[str] = "yellowgreen"
+
+    static_members: Annotated[int, Field(ge=2)] = 32
+    """Size of the open loop whose covariance is B; its data are predicted, too."""
+    scale: Positive = 1.0
+    """Factor on B."""
+
+    def analysis(self, site: Site) -> ThreeDVar:
+        return ThreeDVar(site.climatology(self.static_members, self.scale), bounds=site.bounds, name=self.name)
+
+    def simulations(self, members: int) -> Simulations:
+        return Simulations(intervals=self.static_members, images=self.static_members)

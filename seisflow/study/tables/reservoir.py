@@ -6,8 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from seisflow.dynamics.two_phase.model import (
+    BrooksCorey,
+    BrooksCoreyCurves,
+    Fluids,
+    Rock,
+    Schedule,
+    StepControl,
+    VanGenuchtenCurves,
+    Well,
+)
+from seisflow.geology.section import Section
 from seisflow.grid import Grid
-from seisflow.study.tables.base import Count, Finite, Length, NonNegative, Positive, Table
+from seisflow.prior.permeability import PermeabilityPrior
+from seisflow.tables import Count, Finite, Length, NonNegative, Positive, Table
+from seisflow.units import BAR, DAY, MILLIDARCY
 
 __all__ = ["FluidsTable", "GeologyTable", "GridTable", "InjectionTable", "SolverTable"]
 
@@ -47,48 +60,74 @@ class GeologyTable(Table):
     velocity_noise_std_m_per_s: Annotated[float, Field(ge=0, le=3000)] = 80.0
     """Standard deviation of the prior's velocity noise: streaks open and close."""
     velocity_noise_length_m: tuple[Positive, Positive] = (400.0, 40.0)
-    """Its correlation lengths along x and z."""
+    """Correlation lengths of the velocity noise along x and z."""
     warp_std_m: tuple[NonNegative, NonNegative] = (60.0, 25.0)
     """Standard deviation of the prior's displacement along x and z: layers move."""
     warp_length_m: tuple[Positive, Positive] = (800.0, 400.0)
-    """Its correlation lengths along x and z."""
+    """Correlation lengths of the displacement along x and z."""
     warp_taper_m: Positive = 50.0
     """Distance below the unconformity, which does not move, over which the displacement grows to its full size."""
     unconformity_velocity_m_per_s: Annotated[float, Field(ge=300, le=10_000)] = 3500.0
     """The first depth with this velocity is the top of the reservoir."""
     seal_thickness_m: NonNegative = 50.0
-    """The seal directly above it."""
+    """Thickness of the seal directly above the reservoir."""
     seal_permeability_mD: Annotated[float, Field(ge=1e-9, le=1e6)] = 1e-3  # noqa: N815 (mD is the unit's name)
-    """Its permeability."""
+    """Permeability of the seal."""
+
+    def prior(self, section: Section, grid: Grid) -> PermeabilityPrior:
+        """p(K) on a flow grid, from a section."""
+        return PermeabilityPrior(
+            section,
+            grid,
+            noise_std=self.velocity_noise_std_m_per_s,
+            noise_length=self.velocity_noise_length_m,
+            warp_std=self.warp_std_m,
+            warp_length=self.warp_length_m,
+            warp_taper=self.warp_taper_m,
+            unconformity_velocity=self.unconformity_velocity_m_per_s,
+            seal_thickness=self.seal_thickness_m,
+            seal_permeability=self.seal_permeability_mD * MILLIDARCY,
+        )
+
+    def rock(self, reference_pressure: float) -> Rock:
+        """The rock, whose porosity holds at a pressure [Pa]."""
+        return Rock(
+            porosity=self.porosity,
+            kv_over_kh=self.kv_over_kh,
+            compressibility=self.rock_compressibility_per_bar / BAR,
+            lateral_boundary="open" if self.open_sides else "closed",
+            reference_pressure=reference_pressure,
+        )
 
 
 class FluidsTable(Table):
     """CO2 and brine; one density serves flow and rock physics."""
 
     co2_density_kg_per_m3: Annotated[float, Field(ge=1, le=3000)] = 700.0
-    """At the reference pressure."""
+    """Density of CO2 at the reference pressure."""
     brine_density_kg_per_m3: Annotated[float, Field(ge=1, le=3000)] = 1000.0
-    """At the reference pressure."""
+    """Density of brine at the reference pressure."""
     reference_pressure_bar: Annotated[float, Field(ge=0.5, le=3000)] = 150.0
-    """Where the densities hold."""
+    """Pressure at which densities and porosity hold."""
     co2_compressibility_per_bar: Annotated[float, Field(ge=0, le=0.1)] = 1e-4
-    """c in ρ = ρ_ref exp(c (p − p_ref)), or as the law says."""
+    """Compressibility c of CO2 in ρ = ρ_ref exp(c (p − p_ref)), or as the law says."""
     brine_compressibility_per_bar: Annotated[float, Field(ge=0, le=0.1)] = 1e-6
-    """The same for brine."""
+    """Compressibility c of brine, likewise."""
     co2_density_law: DensityLaw = "exponential"
-    """ρ/ρ_ref with X = c (p − p_ref): ``"exponential"`` e^X, ``"linear"`` 1 + X, ``"quadratic"`` 1 + X + X²/2."""
+    """Law of the CO2 density, ρ/ρ_ref with X = c (p − p_ref): ``"exponential"`` e^X, ``"linear"`` 1 + X, ``"quadratic"``
+    1 + X + X²/2."""
     brine_density_law: DensityLaw = "exponential"
-    """The same for brine."""
+    """Law of the brine density, likewise."""
     co2_viscosity_Pa_s: Annotated[float, Field(ge=1e-6, le=0.02)] = 1e-4  # noqa: N815
-    """Dynamic viscosity."""
+    """Dynamic viscosity of CO2."""
     brine_viscosity_Pa_s: Annotated[float, Field(ge=1e-6, le=0.02)] = 1e-3  # noqa: N815
-    """Dynamic viscosity."""
+    """Dynamic viscosity of brine."""
     relative_permeability: Literal["corey", "brooks_corey", "van_genuchten"] = "corey"
     """Curves: powers (``"corey"``), Brooks–Corey with Burdine, van Genuchten with Mualem."""
     co2_corey_exponent: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 2.0
-    """Exponent of the relative permeability; of Corey's curves only."""
+    """Exponent of the relative permeability of CO2; of Corey's curves only."""
     brine_corey_exponent: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 2.0
-    """Exponent of the relative permeability; of Corey's curves only."""
+    """Exponent of the relative permeability of brine; of Corey's curves only."""
     pore_size_index: Positive = 2.0
     """λ of Brooks and Corey, in their relative permeability and capillary pressure."""
     van_genuchten_m: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -103,12 +142,39 @@ class FluidsTable(Table):
     """Land's C: CO2 that retreats leaves S_max/(1 + C S_max) behind; left out: no trapping. The members' S_max begins
     with their saturation at every survey, because an analysis changes their past."""
 
+    def build(self) -> Fluids:
+        """The fluids."""
+        entry = self.capillary_entry_pressure_bar * BAR
+        curves = {
+            "corey": None,
+            "brooks_corey": BrooksCoreyCurves(self.pore_size_index),
+            "van_genuchten": VanGenuchtenCurves(self.van_genuchten_m),
+        }
+        return Fluids(
+            brine_density=self.brine_density_kg_per_m3,
+            co2_density=self.co2_density_kg_per_m3,
+            reference_pressure=self.reference_pressure_bar * BAR,
+            brine_compressibility=self.brine_compressibility_per_bar / BAR,
+            co2_compressibility=self.co2_compressibility_per_bar / BAR,
+            brine_viscosity=self.brine_viscosity_Pa_s,
+            co2_viscosity=self.co2_viscosity_Pa_s,
+            brine_exponent=self.brine_corey_exponent,
+            co2_exponent=self.co2_corey_exponent,
+            brine_residual=self.brine_residual,
+            co2_residual=self.co2_residual,
+            capillarity=BrooksCorey(entry, self.pore_size_index) if entry > 0 else None,
+            brine_density_law=self.brine_density_law,
+            co2_density_law=self.co2_density_law,
+            relative_permeability=curves[self.relative_permeability],
+            land_coefficient=self.land_coefficient,
+        )
+
 
 class InjectionTable(Table):
     """The injection well."""
 
     x_m: Finite = 1900.0
-    """Position."""
+    """Position of the injection well along x."""
     depth_m: tuple[Finite, Finite] = (1496.0, 1596.0)
     """Top and bottom of the perforations [m]."""
     radius_m: Annotated[float, Field(gt=0, le=10)] = 0.1
@@ -122,6 +188,17 @@ class InjectionTable(Table):
     pressure_limit_bar: Annotated[float, Field(ge=0.5, le=3000)] = 250.0
     """Bottom-hole pressure that is not exceeded; the rate falls instead."""
 
+    def well(self) -> Well:
+        """The well."""
+        return Well(self.x_m, self.depth_m, self.radius_m, pressure_limit=self.pressure_limit_bar * BAR)
+
+    def schedule(self) -> Schedule:
+        """Its rates over time."""
+        times, rates = [self.start_day * DAY], [self.rate_m3_per_s]
+        if self.stop_day is not None:
+            times, rates = [*times, self.stop_day * DAY], [*rates, 0.0]
+        return Schedule(times, rates)
+
 
 class SolverTable(Table):
     """Time stepping of the two-phase flow."""
@@ -130,3 +207,7 @@ class SolverTable(Table):
     """Longest time step; it sets the accuracy in time (backward Euler, first order)."""
     linear_solver: Literal["auto", "cpr", "direct"] = "auto"
     """Preconditioned GMRES (``"cpr"``), factorisation (``"direct"``), or the former with the latter as its reserve."""
+
+    def build(self) -> StepControl:
+        """The time stepping."""
+        return StepControl(maximum=self.max_step_days * DAY, solver=self.linear_solver)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from seisflow.study.tables.base import Count, Finite, Length, NonNegative, Positive, Table
+from seisflow.tables import Count, Finite, Length, NonNegative, Positive, Table
 
 __all__ = ["SeismicTable", "SurveysTable", "WellsTable"]
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from seisflow.analysis.adjustments import Inflation, Rotation, mixing
+from seisflow.analysis.base import Evidence
 from seisflow.analysis.kalman.denkf import DEnKF
 from seisflow.analysis.kalman.enkf import EnKF
 from seisflow.analysis.kalman.esmda import ESMDA
@@ -77,20 +78,20 @@ def test_that_the_etkf_has_kalmans_mean_and_covariance_of_its_own_ensemble(rng):
     gain = A.T @ Y / (M - 1) @ np.linalg.inv(S)
     mean = x.mean(axis=0) + gain @ (observed.pack() - data.pack().mean(axis=0))[0]
     covariance = A.T @ A / (M - 1) - gain @ S @ gain.T
-    analysed = ETKF(("s",)).update(state, data, observed, NOISE, rng).ensemble.pack(["s"])
+    analysed = ETKF(("s",)).update(state, Evidence(data, observed, NOISE), rng).ensemble.pack(["s"])
     np.testing.assert_allclose(analysed.mean(axis=0), mean, atol=1e-9)
     np.testing.assert_allclose(np.cov(analysed.T), covariance, atol=1e-9)
     # The two deterministic filters have one mean.
-    half = DEnKF(("s",)).update(state, data, observed, NOISE, rng).ensemble.pack(["s"])
+    half = DEnKF(("s",)).update(state, Evidence(data, observed, NOISE), rng).ensemble.pack(["s"])
     np.testing.assert_allclose(half.mean(axis=0), mean, atol=1e-9)
 
 
 def test_that_the_letkf_with_everything_near_is_the_etkf_whatever_the_threads_and_tiles(rng):
     state, data, observed = fields(rng)
-    whole = ETKF().update(state, data, observed, NOISE, rng).ensemble
+    whole = ETKF().update(state, Evidence(data, observed, NOISE), rng).ensemble
     for options, threads in (({}, 1), ({}, 3), ({"tile": 120.0}, 2)):
         analysis = LETKF(domains(1e9, **options), threads=threads)
-        local = analysis.update(state, data, observed, NOISE, rng).ensemble
+        local = analysis.update(state, Evidence(data, observed, NOISE), rng).ensemble
         np.testing.assert_allclose(local["s"], whole["s"], atol=1e-9)
         np.testing.assert_allclose(local["p"], whole["p"], rtol=1e-12)
 
@@ -101,7 +102,7 @@ def test_that_the_letkf_leaves_far_points_alone_and_uses_the_nearest_datum(rng):
     analysis = LETKF(LocalDomains(2.0, {"x": place}, {"y": place[[0]]}, period=30.0))
     y = Ensemble({"y": np.array([[3.0]])})
     after = analysis.update(
-        Ensemble({"x": x}), Ensemble({"y": x[:, [0]]}), y, DiagonalCovariance(np.array([1e-6])), rng
+        Ensemble({"x": x}), Evidence(Ensemble({"y": x[:, [0]]}), y, DiagonalCovariance(np.array([1e-6]))), rng
     )
     new = after.ensemble["x"]
     np.testing.assert_allclose(new[:, 0], 3.0, atol=0.02)  # noise of 0.001, and the neighbours' regression
@@ -119,7 +120,7 @@ def test_that_the_localised_enkf_solves_the_dense_equations(correlated, direct, 
         radius, {"s": AXES, "p": AXES}, {"image": (AXES[0][::2], AXES[1]), "well": (AXES[0][[4]], AXES[1])}
     )
     analysis = LocalizedEnKF(grid, ("s",), direct=direct, tolerance=1e-11)
-    posterior = analysis.update(state, data, observed, noise, np.random.default_rng(3))
+    posterior = analysis.update(state, Evidence(data, observed, noise), np.random.default_rng(3))
     assert (posterior.statistics["iterations"] > 0) == (direct == 0)
     analysed = posterior.ensemble.pack(["s"])
 
@@ -150,7 +151,7 @@ def test_that_the_localised_enkf_agrees_with_itself_whether_it_eliminates_or_ite
     grid = GridTaper((100.0, 60.0), {"s": axes}, {"image": axes})
     both = [
         LocalizedEnKF(grid, direct=direct, tolerance=1e-10, iterations=2000).update(
-            state, data, observed, noise, np.random.default_rng(3)
+            state, Evidence(data, observed, noise), np.random.default_rng(3)
         )
         for direct in (600, 599)
     ]
@@ -170,10 +171,10 @@ def test_that_a_hybrid_of_no_static_part_is_the_enkf(rng):
     static = StaticCovariance.of(
         *(Ensemble({n: rng.standard_normal(e[n].shape) for n in e.names}) for e in (state, data))
     )
-    one = HybridEnKF(static, 0.0).update(state, data, observed, NOISE, np.random.default_rng(1)).ensemble
-    two = EnKF(None).update(state, data, observed, NOISE, np.random.default_rng(1)).ensemble
+    one = HybridEnKF(static, 0.0).update(state, Evidence(data, observed, NOISE), np.random.default_rng(1)).ensemble
+    two = EnKF(None).update(state, Evidence(data, observed, NOISE), np.random.default_rng(1)).ensemble
     np.testing.assert_allclose(one["s"], two["s"], atol=1e-10)
-    other = HybridEnKF(static, 0.5).update(state, data, observed, NOISE, np.random.default_rng(1)).ensemble
+    other = HybridEnKF(static, 0.5).update(state, Evidence(data, observed, NOISE), np.random.default_rng(1)).ensemble
     assert np.abs(other["s"] - two["s"]).max() > 0.1
 
 
@@ -190,10 +191,15 @@ def test_that_a_static_covariance_keeps_its_products_when_it_is_compressed(rng):
 def test_that_3d_var_finds_the_minimum_of_a_nonlinear_misfit(rng):
     # One unknown, y = x²: J'(x) = (x − 1)/4 − 2 x (9 − x²)/0.1² has its minimum nearest to x_b = 1 close to 3.
     static = StaticCovariance(Ensemble({"x": np.array([[2.0]])}))
-    analysis = ThreeDVar(static, lambda e: Ensemble({"y": e["x"] ** 2}), iterations=50)
+    analysis = ThreeDVar(static, nonlinear=True, iterations=50)
     start = Ensemble({"x": np.array([[1.0]])})
     y = Ensemble({"y": np.array([[9.0]])})
-    posterior = analysis.update(start, Ensemble({"y": start["x"] ** 2}), y, DiagonalCovariance(np.array([0.01])), rng)
+
+    def square(ensemble):
+        return Ensemble({"y": ensemble["x"] ** 2})
+
+    evidence = Evidence(square(start), y, DiagonalCovariance(np.array([0.01])), square)
+    posterior = analysis.update(start, evidence, rng)
     x = posterior.ensemble["x"][0, 0]
     assert (x - 1) / 4 == pytest.approx(2 * x * (9 - x**2) / 0.01, abs=1e-3)  # steps stop at 1e-3 of the spread
     assert x == pytest.approx(3, abs=0.01)
@@ -201,8 +207,8 @@ def test_that_3d_var_finds_the_minimum_of_a_nonlinear_misfit(rng):
 
 def test_that_one_step_of_es_mda_is_the_enkf_and_wrong_factors_are_refused(rng):
     state, data, observed = fields(rng)
-    one = ESMDA(inflations=(1.0,)).update(state, data, observed, NOISE, np.random.default_rng(1)).ensemble
-    two = EnKF(None).update(state, data, observed, NOISE, np.random.default_rng(1)).ensemble
+    one = ESMDA(inflations=(1.0,)).update(state, Evidence(data, observed, NOISE), np.random.default_rng(1)).ensemble
+    two = EnKF(None).update(state, Evidence(data, observed, NOISE), np.random.default_rng(1)).ensemble
     np.testing.assert_array_equal(one["s"], two["s"])
     with pytest.raises(InputError, match="inverses sum to one"):
         ESMDA(inflations=(2.0, 3.0))
@@ -211,13 +217,13 @@ def test_that_one_step_of_es_mda_is_the_enkf_and_wrong_factors_are_refused(rng):
 def two_modes(rng, y, members=100):
     mode = rng.integers(0, 2, members)
     x = np.where(mode[:, None] == 0, 3.0, 0.8) + 0.1 * rng.standard_normal((members, 2))
-    return Ensemble({"state": x}), Ensemble({"data": x[:, :1]}), Ensemble({"data": np.array([[y]])})
+    R = DiagonalCovariance(np.array([0.01]))
+    return Ensemble({"state": x}), Evidence(Ensemble({"data": x[:, :1]}), Ensemble({"data": np.array([[y]])}), R)
 
 
 @pytest.mark.parametrize("analysis", [EnKF(None), ETKF(), ESMDA()], ids=lambda a: a.name)
 def test_that_the_known_failure_on_two_modes_is_there(analysis, rng):
-    R = DiagonalCovariance(np.array([0.01]))
-    found = [analysis.update(*two_modes(rng, 4.0, 200), R, rng).ensemble["state"] for _ in range(20)]
+    found = [analysis.update(*two_modes(rng, 4.0, 200), rng).ensemble["state"] for _ in range(20)]
     # The linear limit (3.983, 3.966), far from the exact (3.5, 3). The error of its gain 0.984 is 0.09/√4000 = 0.0014, times
     # the innovation 2.1 is 0.003; four of them. A covariance of 4000 members is known to √(2/4000) = 2 %; four of them.
     np.testing.assert_allclose(np.mean([x.mean(axis=0) for x in found], axis=0), [3.983, 3.966], atol=0.012)
@@ -231,9 +237,7 @@ def test_that_large_states_form_no_large_matrix(rng):
     x = rng.standard_normal((M, D))
     arguments = (
         Ensemble({"x": x}),
-        Ensemble({"y": x[:, :d]}),
-        Ensemble({"y": np.zeros((1, d))}),
-        DiagonalCovariance(np.ones(d)),
+        Evidence(Ensemble({"y": x[:, :d]}), Ensemble({"y": np.zeros((1, d))}), DiagonalCovariance(np.ones(d))),
     )
     import tracemalloc
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from seisflow.analysis.base import Evidence
 from seisflow.analysis.learned.vector_flow import LearnedFlow, VectorFlow
 from seisflow.covariance import DiagonalCovariance
 from seisflow.diagnostics import rank_histogram, rank_test, ranks
@@ -32,7 +33,9 @@ def analysis(coupling, sampling, training=QUICK, bound=0.5):
 
 def updated(method, problem, forecast, rng, noise=None, observed=None):
     predicted = problem.predict(forecast)
-    return method.update(forecast, predicted, observed or problem.observed, noise or problem.noise, rng).ensemble
+    return method.update(
+        forecast, Evidence(predicted, observed or problem.observed, noise or problem.noise), rng
+    ).ensemble
 
 
 @pytest.mark.parametrize(("coupling", "sampling"), THOROUGH)

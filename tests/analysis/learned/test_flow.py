@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from seisflow.analysis.learned.flow import FlowAnalysis, _temperature
-from seisflow.analysis.learned.transform import LevelSetSaturation, Relative, StateTransform
+from seisflow.analysis.base import Evidence
+from seisflow.analysis.learned.fitted import _judges, _temperature
+from seisflow.analysis.learned.flow import FlowAnalysis
+from seisflow.analysis.transform import LevelSetSaturation, Relative, StateTransform
 from seisflow.covariance import DiagonalCovariance
 from seisflow.diagnostics import crps, front_width
 from seisflow.ensemble import Ensemble
@@ -63,7 +65,7 @@ def test_that_mean_and_covariance_are_those_of_the_kalman_filter(sampling):
     M = 1000
     state, data, observed, noise, (mean, covariance) = gaussian_field(M, 0.25)
     analysis = FlowAnalysis(half_channels, StateTransform({"x": Relative()}), sampling=sampling, **LARGER)
-    x = analysis.update(state, data, observed, noise, np.random.default_rng(1)).ensemble["x"].reshape(M, -1)
+    x = analysis.update(state, Evidence(data, observed, noise), np.random.default_rng(1)).ensemble["x"].reshape(M, -1)
     exact_deviation = np.sqrt(np.diag(covariance))
     # Root mean squares over cells. Seen for two seeds: 0.05-0.07 in mean (Monte-Carlo alone: 0.02), 0.02-0.05 in relative
     # deviation, 0.07-0.16 in the Frobenius norm of the covariance; the bounds are about twice the worst, because another
@@ -75,13 +77,11 @@ def test_that_mean_and_covariance_are_those_of_the_kalman_filter(sampling):
 
 @pytest.mark.parametrize("sampling", ["joint", "reference"])
 def test_that_the_temperature_follows_the_spread_and_not_the_chance_of_its_judges(sampling):
-    analysis = FlowAnalysis(half_channels, sampling=sampling)
-
     def temperature(seed, spread):
         rng = np.random.default_rng(seed)
         latent = torch.from_numpy(rng.standard_normal((875, 1), dtype=np.float32))
         truth = spread * rng.standard_normal((125, 1))
-        judges = analysis._judges(latent, len(truth), rng)
+        judges = _judges(latent, len(truth), sampling, rng)
         return _temperature(lambda j, tau: crps(tau * judges(j).numpy(), truth[j]), len(truth))
 
     # Over 200 seeds: 0-1 % wrong where the spread is right, 78-85 % seen where it is not. With judges common to all members
@@ -96,7 +96,7 @@ def test_that_uninformative_data_give_back_the_forecast():
     state, data, observed, _, _ = gaussian_field(M, 0.25)
     noise = DiagonalCovariance(np.full(32, 1e6))
     analysis = FlowAnalysis(half_channels, StateTransform({"x": Relative()}), **LARGER)
-    x = analysis.update(state, data, observed, noise, np.random.default_rng(2)).ensemble["x"]
+    x = analysis.update(state, Evidence(data, observed, noise), np.random.default_rng(2)).ensemble["x"]
     # The forecast's own sampling error is 1/√300 = 0.06 per cell; training must not add more than about twice that.
     assert np.sqrt(((x.mean(axis=0) - state["x"].mean(axis=0)) ** 2).mean()) < 0.12
     assert np.abs(np.log(x.std(axis=0) / state["x"].std(axis=0))).mean() < 0.12
@@ -126,7 +126,7 @@ def plume_update(M=13, seed=4, **changes):
         StateTransform({"saturation": LevelSetSaturation(0.2), "pressure": Relative()}),
         **{**QUICK, **changes},
     )
-    posterior = analysis.update(state, image(state), image(truth), noise, np.random.default_rng(seed))
+    posterior = analysis.update(state, Evidence(image(state), image(truth), noise), np.random.default_rng(seed))
     return state, truth, posterior
 
 
@@ -170,9 +170,9 @@ def test_that_progress_is_told_to_the_end():
     state = plume_state(14)
     FlowAnalysis(lambda d: d["image"][:, None], **QUICK).update(
         state.members(slice(0, 13)),
-        image(state.members(slice(0, 13))),
-        image(state.members([13])),
-        DiagonalCovariance(np.full(50 * 37, 0.01)),
+        Evidence(
+            image(state.members(slice(0, 13))), image(state.members([13])), DiagonalCovariance(np.full(50 * 37, 0.01))
+        ),
         np.random.default_rng(0),
         lambda what, done, total: told.append((what, done, total)),
     )
@@ -187,5 +187,5 @@ def test_that_wrong_use_is_refused():
     state, data, observed, noise, _ = gaussian_field(5, 0.25)
     with pytest.raises(InputError, match="at least 8"):
         FlowAnalysis(half_channels, StateTransform({"x": Relative()})).update(
-            state, data, observed, noise, np.random.default_rng(0)
+            state, Evidence(data, observed, noise), np.random.default_rng(0)
         )

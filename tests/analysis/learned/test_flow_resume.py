@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from seisflow.analysis.base import Evidence
 from seisflow.analysis.learned.flow import FlowAnalysis
-from seisflow.analysis.learned.transform import Relative, StateTransform
+from seisflow.analysis.transform import Relative, StateTransform
 from seisflow.storage.recorder import Stage
 from seisflow.storage.store import Store
 from tests.analysis.learned.test_flow import QUICK, gaussian_field, half_channels
@@ -27,7 +28,7 @@ def test_that_an_interrupted_training_goes_on_behind_its_last_epoch_with_the_sam
                 raise Stopped
 
         acting = analysis if store is None else analysis.resumable(store.scratch("flow"))
-        return acting.update(state, data, observed, noise, np.random.default_rng(1), progress)
+        return acting.update(state, Evidence(data, observed, noise), np.random.default_rng(1), progress)
 
     undisturbed = compute(None)
     told.clear()
@@ -53,4 +54,6 @@ def test_that_a_checkpoint_that_finds_no_space_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("no folder can be here")
     analysis = FlowAnalysis(half_channels, StateTransform({"x": Relative()}), **QUICK)
     with pytest.raises(StorageError, match=r"the state of a training could not be written .* free some space"):
-        analysis.resumable(tmp_path / "file" / "x").update(state, data, observed, noise, np.random.default_rng(1))
+        analysis.resumable(tmp_path / "file" / "x").update(
+            state, Evidence(data, observed, noise), np.random.default_rng(1)
+        )

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from seisflow.analysis.adjustments import Inflation
+from seisflow.analysis.base import Evidence
 from seisflow.analysis.kalman.enkf import EnKF
 from seisflow.analysis.learned.vector_flow import LearnedFlow, VectorFlow
 from seisflow.analysis.particle.proposal_particle import ProposalParticleFilter
@@ -43,20 +44,22 @@ def test_that_a_small_flow_finds_the_kalman_posterior(rng, sampling):
     M = 301
     forecast = gaussian_forecast(rng, M)
     analysis = VectorFlow(SMALL, sampling)
-    x = analysis.update(forecast, observe(forecast), OBSERVED, NOISE, np.random.default_rng(1)).ensemble["x"]
+    x = analysis.update(forecast, Evidence(observe(forecast), OBSERVED, NOISE), np.random.default_rng(1)).ensemble["x"]
     mean, covariance = kalman(MEAN, P, H, np.eye(1), OBSERVED["y"][0])
     # Training error: a fifth of the prior's deviation in the mean, a third of a variance. Without data both are far off:
     # the mean moves by 1.6, the variance from 4 to 0.8.
     np.testing.assert_allclose(x.mean(axis=0), mean, atol=0.4)
     np.testing.assert_allclose(np.diag(np.cov(x.T)), np.diag(covariance), rtol=0.35)
-    again = analysis.update(forecast, observe(forecast), OBSERVED, NOISE, np.random.default_rng(1)).ensemble["x"]
+    again = analysis.update(forecast, Evidence(observe(forecast), OBSERVED, NOISE), np.random.default_rng(1)).ensemble[
+        "x"
+    ]
     np.testing.assert_array_equal(x, again)
     assert x.shape == (M, 2)
 
 
 def test_that_learned_densities_are_densities_in_the_units_of_the_state(rng):
     forecast = gaussian_forecast(rng, 200)
-    q = SMALL.proposal(forecast, observe(forecast), OBSERVED, NOISE, np.random.default_rng(2))
+    q = SMALL.proposal(forecast, Evidence(observe(forecast), OBSERVED, NOISE), np.random.default_rng(2))
     p = SMALL.prior(forecast, np.random.default_rng(2))
     for density in (p, q):
         draws = density.sample(4000, rng)
@@ -77,23 +80,23 @@ def test_that_a_learned_proposal_with_its_weights_is_closer_than_the_flow_alone(
         def log_prob(self, x):
             return -0.5 * ((x - MEAN) * np.linalg.solve(P, (x - MEAN).T).T).sum(axis=1)
 
-    filter_ = ProposalParticleFilter(SMALL.proposal, lambda *_: Exact(), observe, draws=20)
-    posterior = filter_.update(forecast, observe(forecast), OBSERVED, NOISE, rng)
+    filter_ = ProposalParticleFilter(SMALL.proposal, lambda *_: Exact(), draws=20)
+    posterior = filter_.update(forecast, Evidence(observe(forecast), OBSERVED, NOISE, observe), rng)
     mean, _ = kalman(MEAN, P, H, np.eye(1), OBSERVED["y"][0])
     n_eff = posterior.statistics["effective_size"]
     assert n_eff > 400
     # 6 standard errors of N_eff draws of deviation 1: the weights put right what training got wrong.
-    np.testing.assert_allclose(posterior.weights["mean"], mean, atol=6 / np.sqrt(n_eff))
+    np.testing.assert_allclose(posterior.mean, mean, atol=6 / np.sqrt(n_eff))
 
 
 def test_that_other_fields_are_carried_and_too_few_members_are_refused(rng):
     forecast = Ensemble({"x": rng.standard_normal((9, 2)), "permeability": rng.standard_normal((9, 3))})
     learned = LearnedFlow(SMALL.options, TrainingOptions(epochs=1, batch=50), fields=("x",))
-    posterior = VectorFlow(learned).update(forecast, observe(forecast), OBSERVED, NOISE, rng)
+    posterior = VectorFlow(learned).update(forecast, Evidence(observe(forecast), OBSERVED, NOISE), rng)
     np.testing.assert_array_equal(posterior.ensemble["permeability"], forecast["permeability"])
     few = forecast.members(slice(0, 7))
     with pytest.raises(InputError, match="forecast"):
-        VectorFlow(learned).update(few, observe(few), OBSERVED, NOISE, rng)
+        VectorFlow(learned).update(few, Evidence(observe(few), OBSERVED, NOISE), rng)
 
 
 def test_that_an_untrained_flow_behind_a_regression_is_the_ensemble_kalman_filter(rng):
@@ -102,7 +105,7 @@ def test_that_an_untrained_flow_behind_a_regression_is_the_ensemble_kalman_filte
     # No validation loss is better than the first one at a step size of nothing: the untrained flow is kept.
     still = TrainingOptions(epochs=1, batch=50, learning_rate=1e-12)
     analysis = VectorFlow(LearnedFlow(SMALL.options, still, linear=True))
-    x = analysis.update(forecast, observe(forecast), OBSERVED, NOISE, np.random.default_rng(3)).ensemble["x"]
+    x = analysis.update(forecast, Evidence(observe(forecast), OBSERVED, NOISE), np.random.default_rng(3)).ensemble["x"]
     X, Y = forecast["x"] - forecast["x"].mean(axis=0), observe(forecast)["y"]
     gain = X.T @ (Y - Y.mean(axis=0)) / (((Y - Y.mean(axis=0)) ** 2).sum() + (M - 1))
     # Perturbations drop out of the mean, since they are centred, and of the part of x that is uncorrelated with them.
@@ -116,14 +119,14 @@ def test_that_a_warm_start_goes_on_from_the_last_weights(rng):
     forecast = gaussian_forecast(rng, 100)
     data, warm = observe(forecast), TrainingOptions(epochs=1, batch=100, learning_rate=1e-12)
     analysis = VectorFlow(SMALL, warm=warm)
-    first = analysis.update(forecast, data, OBSERVED, NOISE, np.random.default_rng(1))
-    second = analysis.update(forecast, data, OBSERVED, NOISE, np.random.default_rng(1))
+    first = analysis.update(forecast, Evidence(data, OBSERVED, NOISE), np.random.default_rng(1))
+    second = analysis.update(forecast, Evidence(data, OBSERVED, NOISE), np.random.default_rng(1))
     for name, value in first.weights.items():
         np.testing.assert_allclose(second.weights[name], value, atol=1e-6, err_msg=name)  # one step of 1e-12
     assert (
         second.statistics["loss_validation"][0]
         < VectorFlow(SMALL)
-        .update(forecast, data, OBSERVED, NOISE, np.random.default_rng(1))
+        .update(forecast, Evidence(data, OBSERVED, NOISE), np.random.default_rng(1))
         .statistics["loss_validation"][0]
     )
 
@@ -133,7 +136,7 @@ def test_that_adjustments_come_after_the_flow(rng):
     options = TrainingOptions(epochs=1, batch=30)
     plain, wide = (
         VectorFlow(LearnedFlow(SMALL.options, options), adjustments=a)
-        .update(forecast, observe(forecast), OBSERVED, NOISE, np.random.default_rng(1))
+        .update(forecast, Evidence(observe(forecast), OBSERVED, NOISE), np.random.default_rng(1))
         .ensemble["x"]
         for a in ((), (Inflation(2.0),))
     )
@@ -143,7 +146,7 @@ def test_that_adjustments_come_after_the_flow(rng):
 def test_that_the_regression_leaves_the_kalman_deviation_for_units(rng):
     forecast = gaussian_forecast(rng, 2000)
     still = LearnedFlow(SMALL.options, TrainingOptions(epochs=1, batch=2000), linear=True)
-    units = still.proposal(forecast, observe(forecast), OBSERVED, NOISE, rng).units
+    units = still.proposal(forecast, Evidence(observe(forecast), OBSERVED, NOISE), rng).units
     _, covariance = kalman(MEAN, P, H, np.eye(1), OBSERVED["y"][0])
     # 2000 members: a deviation is known to 1/√4000 = 1.6 %; five of them.
     np.testing.assert_allclose(units.deviation, np.sqrt(np.diag(covariance)), rtol=0.08)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from seisflow.analysis.base import Evidence
 from seisflow.analysis.particle.ensemble_transform import (
     EnsembleTransform,
     second_order_correction,
@@ -24,7 +25,7 @@ def weighted_moments(x, y, variance):
 def update(analysis, x, y, variance, rng):
     forecast, predicted = Ensemble({"x": x}), Ensemble({"y": x[:, :1]})
     observed, noise = Ensemble({"y": np.array([[y]])}), DiagonalCovariance(np.array([variance]))
-    return analysis.update(forecast, predicted, observed, noise, rng)
+    return analysis.update(forecast, Evidence(predicted, observed, noise), rng)
 
 
 @pytest.mark.parametrize("entropy", [0.0, 0.05])
@@ -121,7 +122,9 @@ def test_that_units_of_the_fields_do_not_matter(rng):
     results = []
     for unit in (1.0, 1e7):
         forecast = Ensemble({"saturation": S, "pressure": unit * p})
-        ensemble = EnsembleTransform().update(forecast, Ensemble({"y": S[:, :1]}), observed, noise, rng).ensemble
+        ensemble = (
+            EnsembleTransform().update(forecast, Evidence(Ensemble({"y": S[:, :1]}), observed, noise), rng).ensemble
+        )
         results.append((ensemble["saturation"], ensemble["pressure"] / unit))
     np.testing.assert_allclose(results[0], results[1], atol=1e-9)
 

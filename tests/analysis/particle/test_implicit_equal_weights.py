@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import gammainc
 
+from seisflow.analysis.base import Evidence
 from seisflow.analysis.particle.implicit_equal_weights import ImplicitEqualWeights, exact_alpha, lambert_alpha
 from seisflow.analysis.static_covariance import StaticCovariance
 from seisflow.covariance import DiagonalCovariance
@@ -59,7 +60,7 @@ def test_that_one_forecast_state_gives_the_kalman_posterior(rng, large_dimension
     M, mean = 20_000, rng.standard_normal(6)
     forecast, predicted = Ensemble({"x": np.tile(mean, (M, 1))}), Ensemble({"y": np.tile(H @ mean, (M, 1))})
     filter_ = ImplicitEqualWeights(Q, large_dimension=large_dimension)
-    x = filter_.update(forecast, predicted, Ensemble({"y": y}), DiagonalCovariance(R), rng).ensemble["x"]
+    x = filter_.update(forecast, Evidence(predicted, Ensemble({"y": y}), DiagonalCovariance(R)), rng).ensemble["x"]
     exact_mean, exact_cov = kalman(mean, F.T @ F, H, np.diag(R), y[0])
     scale = np.diag(exact_cov).max()
     np.testing.assert_allclose(x.mean(axis=0), exact_mean, atol=5 * np.sqrt(scale / M))
@@ -75,8 +76,9 @@ def test_that_every_member_ends_with_the_same_weight(rng):
     M, n = 9, 6
     f = rng.standard_normal((M, n))
     update = ImplicitEqualWeights(Q).update
+    evidence = Evidence(Ensemble({"y": f @ H.T}), Ensemble({"y": y}), DiagonalCovariance(R))
     members = [
-        update(Ensemble({"x": f}), Ensemble({"y": f @ H.T}), Ensemble({"y": y}), DiagonalCovariance(R), g).ensemble["x"]
+        update(Ensemble({"x": f}), evidence, g).ensemble["x"]
         for g in (np.random.default_rng(5), np.random.default_rng(5))
     ]
     np.testing.assert_array_equal(members[0], members[1])
@@ -110,7 +112,9 @@ def test_that_one_stage_is_too_narrow_and_two_stages_are_not(rng):
     P = kalman(mean, F.T @ F, H, np.diag(R), y[0])[1]
     sizes = {}
     for two_stage in (False, True):
-        posterior = ImplicitEqualWeights(Q, two_stage).update(forecast, predicted, observed, DiagonalCovariance(R), rng)
+        posterior = ImplicitEqualWeights(Q, two_stage).update(
+            forecast, Evidence(predicted, observed, DiagonalCovariance(R)), rng
+        )
         draws = posterior.ensemble["x"] - centre
         sizes[two_stage] = np.trace(np.linalg.solve(P, np.cov(draws.T))) / 6
     # One stage shrinks every draw; two stages keep their size, to the 2/sqrt(6 M) scatter of a mean of squares.
@@ -124,7 +128,9 @@ def test_that_uninformative_data_give_back_forecast_plus_model_noise(rng, two_st
     M = 10_001
     f = rng.standard_normal((M, 6))
     posterior = ImplicitEqualWeights(Q, two_stage).update(
-        Ensemble({"x": f}), Ensemble({"y": f @ H.T}), Ensemble({"y": y}), DiagonalCovariance(np.full(2, 1e12)), rng
+        Ensemble({"x": f}),
+        Evidence(Ensemble({"y": f @ H.T}), Ensemble({"y": y}), DiagonalCovariance(np.full(2, 1e12))),
+        rng,
     )
     steps = posterior.ensemble["x"] - f
     scale = (F**2).sum(axis=0).max()
@@ -139,9 +145,7 @@ def test_that_a_mode_the_data_rule_out_keeps_its_members(rng):
     f = np.repeat([[3.0, 3.0], [0.8, 0.8]], [50, 51], axis=0)
     posterior = ImplicitEqualWeights(Q).update(
         Ensemble({"x": f}),
-        Ensemble({"y": f[:, :1]}),
-        Ensemble({"y": [[4.0]]}),
-        DiagonalCovariance(np.array([0.01])),
+        Evidence(Ensemble({"y": f[:, :1]}), Ensemble({"y": [[4.0]]}), DiagonalCovariance(np.array([0.01]))),
         rng,
     )
     assert (posterior.ensemble["x"][:, 1] < 2).sum() == 51

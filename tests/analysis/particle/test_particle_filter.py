@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from seisflow.analysis.base import Evidence
 from seisflow.analysis.importance import normalise, systematic_resampling
 from seisflow.analysis.particle.particle_filter import ParticleFilter
 from seisflow.covariance import DiagonalCovariance
@@ -23,7 +24,9 @@ def gaussian_problem(rng, M):
 def test_that_many_particles_give_the_kalman_posterior(rng):
     M = 20_000
     (mean, cov), forecast, predicted, observed = gaussian_problem(rng, M)
-    posterior = ParticleFilter().update(forecast, predicted, observed, DiagonalCovariance(np.array([0.5])), rng)
+    posterior = ParticleFilter().update(
+        forecast, Evidence(predicted, observed, DiagonalCovariance(np.array([0.5]))), rng
+    )
     n_eff = posterior.statistics["effective_size"]
     # The weighted mean errs by sqrt(variance / N_eff), variance below 2; systematic resampling adds less than as much.
     np.testing.assert_allclose(posterior.ensemble["x"].mean(axis=0), mean, atol=6 * np.sqrt(2 / n_eff))
@@ -51,7 +54,7 @@ def test_that_effective_size_counts_equal_weights():
 def test_that_equal_weights_give_back_the_forecast_itself(rng):
     _, forecast, predicted, observed = gaussian_problem(rng, 37)
     noise = DiagonalCovariance(np.array([1e16]))
-    posterior = ParticleFilter(jitter=1.0).update(forecast, predicted, observed, noise, rng)
+    posterior = ParticleFilter(jitter=1.0).update(forecast, Evidence(predicted, observed, noise), rng)
     np.testing.assert_array_equal(posterior.ensemble["x"], forecast["x"])
 
 
@@ -59,8 +62,10 @@ def test_that_only_copies_are_jittered_and_with_the_stated_covariance(rng):
     M = 4001
     (_, cov), forecast, predicted, observed = gaussian_problem(rng, M)
     noise = DiagonalCovariance(np.array([0.5]))
-    plain = ParticleFilter().update(forecast, predicted, observed, noise, np.random.default_rng(1)).ensemble["x"]
-    moved = ParticleFilter(jitter=0.8).update(forecast, predicted, observed, noise, np.random.default_rng(1))
+    plain = (
+        ParticleFilter().update(forecast, Evidence(predicted, observed, noise), np.random.default_rng(1)).ensemble["x"]
+    )
+    moved = ParticleFilter(jitter=0.8).update(forecast, Evidence(predicted, observed, noise), np.random.default_rng(1))
     _, index, counts = np.unique(plain[:, 0], return_inverse=True, return_counts=True)
     copies = counts[index] > 1
     np.testing.assert_array_equal(moved.ensemble["x"][~copies], plain[~copies])
@@ -78,14 +83,14 @@ def test_that_weights_travel_until_they_are_resampled(rng):
     x = rng.standard_normal((200, 1))
     forecast, observed, noise = Ensemble({"x": x}), Ensemble({"y": np.array([[0.5]])}), DiagonalCovariance(np.ones(1))
     filter_ = ParticleFilter(resample_below=0.3)
-    first = filter_.update(forecast, Ensemble({"y": x}), observed, noise, rng)
+    first = filter_.update(forecast, Evidence(Ensemble({"y": x}), observed, noise), rng)
     np.testing.assert_array_equal(first.ensemble["x"], x)
     assert not first.statistics["resampled"]
-    second = filter_.update(first.ensemble, Ensemble({"y": x}), observed, noise, rng)
+    second = filter_.update(first.ensemble, Evidence(Ensemble({"y": x}), observed, noise), rng)
     # Two data of variance 1 are one of variance 1/2.
     at_once = normalise(-((0.5 - x[:, 0]) ** 2))
     np.testing.assert_allclose(normalise(second.ensemble["log_weight"]), at_once, rtol=1e-10)
-    always = ParticleFilter().update(first.ensemble, Ensemble({"y": x}), observed, noise, rng)
+    always = ParticleFilter().update(first.ensemble, Evidence(Ensemble({"y": x}), observed, noise), rng)
     assert "log_weight" not in always.ensemble
 
 
@@ -94,7 +99,7 @@ def test_that_fields_stay_together_and_bounds_hold(rng):
     forecast = Ensemble({"saturation": x.copy(), "permeability": x + 10})
     observed, noise = Ensemble({"y": x[:1, :2]}), DiagonalCovariance(np.full(2, 0.01))
     filter_ = ParticleFilter(fields=("saturation",), jitter=3.0, bounds={"saturation": (0.0, 1.0)})
-    analysed = filter_.update(forecast, Ensemble({"y": x[:, :2]}), observed, noise, rng).ensemble
+    analysed = filter_.update(forecast, Evidence(Ensemble({"y": x[:, :2]}), observed, noise), rng).ensemble
     assert analysed.size == 31
     assert analysed["saturation"].min() >= 0
     assert analysed["saturation"].max() <= 1

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from seisflow.analysis.base import Evidence
 from seisflow.analysis.particle.localized_prior import LocalizedPrior
 from seisflow.analysis.particle.particle_flow import ParticleFlow, kernel_flow
 from seisflow.analysis.variational.linearization import DifferentiableObservation
@@ -44,7 +45,7 @@ def test_that_the_matrix_kernel_keeps_the_spread_where_the_scalar_one_collapses(
     spread = {}
     for kernel in ("matrix", "scalar"):
         flow = ParticleFlow(prior, H, kernel)
-        posterior = flow.update(Ensemble({"state": X}), Ensemble({"y": X[:, seen]}), data, noise, rng)
+        posterior = flow.update(Ensemble({"state": X}), Evidence(Ensemble({"y": X[:, seen]}), data, noise), rng)
         spread[kernel] = posterior.ensemble["state"].std(axis=0, ddof=1)[seen].mean()
     # Theory (1/4 + 1/0.25)^(−½) = 0.485; published 0.49 and 0.00. 20 members know a deviation to 1/sqrt(40) each, the mean
     # of 250 to 1 %; the kernels' own error is of that size.
@@ -64,7 +65,7 @@ def test_that_a_gaussian_prior_gives_the_kalman_posterior(rng, with_adjoint):
     X, H, noise, observed = gaussian_problem(rng, N)
     # All variables at one place: the taper is 1, B the sample covariance, and the answer is the Kalman filter's with it.
     flow = ParticleFlow(LocalizedPrior(np.zeros(3), 1.0), DifferentiableObservation.linear(H) if with_adjoint else None)
-    posterior = flow.update(Ensemble({"x": X}), Ensemble({"y": X @ H.T}), observed, noise, rng)
+    posterior = flow.update(Ensemble({"x": X}), Evidence(Ensemble({"y": X @ H.T}), observed, noise), rng)
     mean, covariance = kalman(X.mean(axis=0), np.cov(X.T), H, np.diag(noise.variance), np.array([2.5]))
     x = posterior.ensemble["x"]
     # At rest the mean gradient vanishes up to the kernels' edge effects; no sampling error is left.
@@ -76,7 +77,7 @@ def test_that_a_gaussian_prior_gives_the_kalman_posterior(rng, with_adjoint):
 def test_that_a_correlated_posterior_gets_marginals_that_fit_together_but_not_its_spread(rng):
     X, H, noise, observed = gaussian_problem(rng, 101, ((1.0, 1.0, 0.0),))
     flow = ParticleFlow(LocalizedPrior(np.zeros(3), 1.0), DifferentiableObservation.linear(H))
-    x = flow.update(Ensemble({"x": X}), Ensemble({"y": X @ H.T}), observed, noise, rng).ensemble["x"]
+    x = flow.update(Ensemble({"x": X}), Evidence(Ensemble({"y": X @ H.T}), observed, noise), rng).ensemble["x"]
     covariance = kalman(X.mean(axis=0), np.cov(X.T), H, np.diag(noise.variance), np.array([2.5]))[1]
     # The known failure: the condition diag(P⁻¹ C) = 1 holds, to what the kernels smooth, and yet C is not P.
     np.testing.assert_allclose(np.diag(np.linalg.solve(covariance, np.cov(x.T))), 1, atol=0.2)
@@ -89,7 +90,7 @@ def test_that_the_flow_does_not_depend_on_units(rng):
     results = []
     for u in (np.ones(3), units):
         flow = ParticleFlow(LocalizedPrior(np.zeros(3), 1.0), DifferentiableObservation.linear(H / u), iterations=100)
-        posterior = flow.update(Ensemble({"x": X * u}), Ensemble({"y": X @ H.T}), observed, noise, rng)
+        posterior = flow.update(Ensemble({"x": X * u}), Evidence(Ensemble({"y": X @ H.T}), observed, noise), rng)
         results.append(posterior.ensemble["x"] / u)
     # D carries the units; what is left is rounding, over a hundred steps.
     np.testing.assert_allclose(results[1], results[0], atol=1e-8)
@@ -98,7 +99,9 @@ def test_that_the_flow_does_not_depend_on_units(rng):
 def test_that_uninformative_data_leave_mean_and_spread(rng):
     X, H, _, observed = gaussian_problem(rng, 51)
     flow = ParticleFlow(LocalizedPrior(np.zeros(3), 1.0), DifferentiableObservation.linear(H))
-    x = flow.update(Ensemble({"x": X}), Ensemble({"y": X @ H.T}), observed, DiagonalCovariance(np.array([1e12])), rng)
+    x = flow.update(
+        Ensemble({"x": X}), Evidence(Ensemble({"y": X @ H.T}), observed, DiagonalCovariance(np.array([1e12]))), rng
+    )
     # Members rearrange themselves among each other, evenly where chance had them uneven.
     np.testing.assert_allclose(x.ensemble["x"].mean(axis=0), X.mean(axis=0), atol=0.1)
     np.testing.assert_allclose(x.ensemble["x"].std(axis=0), X.std(axis=0), rtol=0.1)
@@ -108,7 +111,7 @@ def test_that_a_gaussian_prior_loses_two_modes_and_the_score_of_the_mixture_keep
     centres = np.repeat([[3.0], [0.8]], [10, 11], axis=0)
     X = centres + 0.1 * rng.standard_normal((21, 1))
     H, noise = DifferentiableObservation.linear(np.eye(1)), DiagonalCovariance(np.array([100.0]))
-    arguments = (Ensemble({"x": X}), Ensemble({"y": X}), Ensemble({"y": np.array([[1.9]])}), noise, rng)
+    arguments = (Ensemble({"x": X}), Evidence(Ensemble({"y": X}), Ensemble({"y": np.array([[1.9]])}), noise), rng)
 
     def score(x):
         share = 1 / (1 + np.exp(np.clip(((x - 3.0) ** 2 - (x - 0.8) ** 2) / 0.02, -500, 500)))
@@ -131,7 +134,7 @@ def test_that_fields_bounds_and_inputs_are_respected(rng):
         LocalizedPrior(np.arange(6), 2.0), fields=("saturation",), bounds={"saturation": (0.0, 1.0)}, iterations=20
     )
     observed, noise = Ensemble({"y": np.array([[1.5, -0.5]])}), DiagonalCovariance(np.full(2, 1e-3))
-    analysed = flow.update(forecast, Ensemble({"y": S[:, :2]}), observed, noise, rng).ensemble
+    analysed = flow.update(forecast, Evidence(Ensemble({"y": S[:, :2]}), observed, noise), rng).ensemble
     assert analysed["saturation"].min() >= 0
     assert analysed["saturation"].max() <= 1
     np.testing.assert_array_equal(analysed["permeability"], forecast["permeability"])

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from seisflow.analysis.base import Evidence
 from seisflow.analysis.particle.proposal_particle import ProposalParticleFilter
 from seisflow.covariance import DiagonalCovariance
 from seisflow.ensemble import Ensemble
@@ -17,9 +18,9 @@ def observe(ensemble):
 
 def two_modes(rng, y, M, proposal, **options):
     forecast = Ensemble({"x": PRIOR.sample(M, rng)})
-    filter_ = ProposalParticleFilter(lambda *_: proposal, lambda *_: PRIOR, observe, **options)
+    filter_ = ProposalParticleFilter(lambda *_: proposal, lambda *_: PRIOR, **options)
     observed, noise = Ensemble({"y": np.array([[y]])}), DiagonalCovariance(R[0])
-    return filter_.update(forecast, observe(forecast), observed, noise, rng), forecast
+    return filter_.update(forecast, Evidence(observe(forecast), observed, noise, observe), rng), forecast
 
 
 @pytest.mark.parametrize("y", [4.0, 6.0, 1.9])
@@ -44,7 +45,7 @@ def test_that_a_wrong_proposal_is_put_right_by_its_weights(rng):
     # One draw in some 150 falls into the posterior's ellipse.
     assert 100 < n_eff < 2000
     # Weighted mean of N_eff draws, deviations up to 0.1; weights of unequal size double the error at most.
-    np.testing.assert_allclose(posterior.weights["mean"], exact.mean, atol=8 * 0.1 / np.sqrt(n_eff))
+    np.testing.assert_allclose(posterior.mean, exact.mean, atol=8 * 0.1 / np.sqrt(n_eff))
     np.testing.assert_allclose(posterior.ensemble["x"].mean(axis=0), exact.mean, atol=8 * 0.1 / np.sqrt(101))
 
 
@@ -65,10 +66,9 @@ def test_that_a_proposal_that_misses_a_mode_cannot_find_it(rng):
 def test_that_members_outside_the_fields_are_carried_along_and_inputs_stay(rng):
     x = PRIOR.sample(31, rng)
     forecast = Ensemble({"x": x.copy(), "permeability": np.arange(31.0)})
-    filter_ = ProposalParticleFilter(
-        lambda *_: PRIOR, lambda *_: PRIOR, observe, fields=("x",), bounds={"x": (0.0, 3.1)}
-    )
-    posterior = filter_.update(forecast, observe(forecast), Ensemble({"y": [[3.0]]}), DiagonalCovariance(R[0]), rng)
+    filter_ = ProposalParticleFilter(lambda *_: PRIOR, lambda *_: PRIOR, fields=("x",), bounds={"x": (0.0, 3.1)})
+    evidence = Evidence(observe(forecast), Ensemble({"y": [[3.0]]}), DiagonalCovariance(R[0]), observe)
+    posterior = filter_.update(forecast, evidence, rng)
     np.testing.assert_array_equal(posterior.ensemble["permeability"], np.arange(31.0))
     assert posterior.ensemble["x"].max() <= 3.1
     np.testing.assert_array_equal(forecast["x"], x)
@@ -76,4 +76,4 @@ def test_that_members_outside_the_fields_are_carried_along_and_inputs_stay(rng):
 
 def test_that_no_draws_are_refused():
     with pytest.raises(InputError, match="draws"):
-        ProposalParticleFilter(lambda *_: PRIOR, lambda *_: PRIOR, observe, draws=0)
+        ProposalParticleFilter(lambda *_: PRIOR, lambda *_: PRIOR, draws=0)

@@ -69,9 +69,9 @@ def test_that_the_loop_gives_analyses_data_relative_to_the_reference_and_a_kalma
 
     @dataclass(frozen=True)
     class Watched(EnKF):
-        def update(self, forecast, predicted, observed, *rest):
-            seen.setdefault(reference, []).append((predicted["image"], observed["image"]))
-            return super().update(forecast, predicted, observed, *rest)
+        def update(self, forecast, evidence, *rest):
+            seen.setdefault(reference, []).append((evidence.predicted["image"], evidence.observed["image"]))
+            return super().update(forecast, evidence, *rest)
 
     for reference in ("baseline", "forecast_mean"):
         with Seismic(

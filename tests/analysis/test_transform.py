@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from seisflow.analysis.learned.transform import LevelSetSaturation, Relative, StateTransform
+from seisflow.analysis.transform import LevelSetSaturation, Relative, StateTransform
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 

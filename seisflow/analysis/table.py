@@ -1,0 +1,114 @@
+r"""What a method says of itself in a study: its name, its keys, and how it is built where it will work.
+
+Every method that a study file can ask for ends its module with a table of this kind. The fields of the table are the
+method's keys in the file, with their ranges and meaning; :mod:`seisflow.analysis.methods` lists the tables, one line each.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from seisflow.analysis.adjustments import Inflation
+from seisflow.analysis.base import Analysis, Simulations
+from seisflow.analysis.inflated_noise import InflatedNoise
+from seisflow.analysis.static_covariance import Background
+from seisflow.analysis.transform import StateTransform
+from seisflow.ensemble import Ensemble
+from seisflow.tables import Table
+
+__all__ = ["Factor", "InflatedTable", "InformedTable", "MethodTable", "Site"]
+
+Factor = Annotated[float, Field(ge=1, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """Where an analysis will work: what methods need to know of a study beside the forecast and the data.
+
+    Parameters
+    ----------
+    fields
+        Fields of the state that an analysis may move.
+    bounds
+        Field → (lowest, highest) physical value.
+    cells
+        Positions of the state's cells ``(*grid.shape, ndim)`` [m].
+    data
+        Data field → positions of its values ``(*shape, ndim)`` [m]; fields without a place are left out.
+    channels
+        Data ensemble → condition channels on the state's grid ``(M, C, *grid.shape)``.
+    transform
+        Coordinates in which networks see the state.
+    climatology
+        (members, factor) ↦ the prior covariance of the state at every survey, from an open loop of that size.
+    """
+
+    fields: tuple[str, ...]
+    bounds: Mapping[str, tuple[float, float]]
+    cells: NDArray[np.float64]
+    data: Mapping[str, NDArray[np.float64]]
+    channels: Callable[[Ensemble], NDArray]
+    transform: StateTransform
+    climatology: Callable[[int, float], Background]
+
+
+class MethodTable(Table):
+    """A method of a study: its keys are the fields of its table.
+
+    Attributes
+    ----------
+    name
+        By which study files, run folders and tables call it.
+    label, colour
+        How readers see it: in words, and in figures (any colour that matplotlib knows).
+    least_members
+        The smallest ensemble that it can work with.
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    colour: ClassVar[str]
+    uses_data: ClassVar[bool] = True
+    least_members: ClassVar[int] = 2
+
+    @abstractmethod
+    def build(self, site: Site) -> Analysis:
+        """The analysis of these keys, with the table's name."""
+
+    def simulations(self, members: int) -> Simulations:
+        """What it simulates and trains itself at every survey, beside the forecast and its predicted data."""
+        return Simulations()
+
+
+class InformedTable(MethodTable):
+    """A method that is told the covariance R of the data's noise."""
+
+    noise_inflation: Factor = 1.0
+    """Factor on R that the update reckons with, for what an ensemble cannot match; the data keep R."""
+
+    def build(self, site: Site) -> Analysis:
+        analysis = self.analysis(site)
+        return InflatedNoise(analysis, self.noise_inflation) if self.noise_inflation > 1 else analysis
+
+    @abstractmethod
+    def analysis(self, site: Site) -> Analysis:
+        """The analysis for R as it is given to it."""
+
+
+class InflatedTable(InformedTable):
+    """A method of the Kalman kind, whose anomalies can be inflated."""
+
+    inflation: Factor = 1.0
+    """Factor on the analysis anomalies."""
+
+    def common(self, site: Site) -> dict[str, Any]:
+        """Fields, inflation, bounds and name, as all of these methods take them."""
+        adjustments = (Inflation(self.inflation),)
+        return {"fields": site.fields, "adjustments": adjustments, "bounds": site.bounds, "name": self.name}
