@@ -56,10 +56,10 @@ def main() -> None:
     print("|---|---|" + "---:|" * len(COLUMNS))
     for seed, summary in zip(arguments.seeds, summaries, strict=True):
         for method in study.methods:
-            values = summary["scores"][method][-1]
+            values = {k: np.nan if v is None else v for k, v in summary["scores"][method][-1].items()}
             print(f"| {seed} | {label(method)} | " + " | ".join(f.format(values[k]) for k, _, f in COLUMNS) + " |")
     for method in study.methods:
-        means = {k: np.mean([s["scores"][method][-1][k] for s in summaries]) for k, _, _ in COLUMNS}
+        means = {k: np.mean(np.array([s["scores"][method][-1][k] for s in summaries], float)) for k, _, _ in COLUMNS}
         print(f"| mean | {label(method)} | " + " | ".join(f.format(means[k]) for k, _, f in COLUMNS) + " |")
 
 

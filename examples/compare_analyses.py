@@ -45,6 +45,7 @@ from seisflow.runs.scoring import score
 from seisflow.seeds import generator
 from seisflow.storage.draft import Draft
 from seisflow.storage.recorder import Recorder, Stage
+from seisflow.storage.stage_attributes import json_ready
 from seisflow.storage.store import Store
 from seisflow.study import Study, load_study
 from seisflow.study.build import Parts, build, build_analysis
@@ -206,7 +207,7 @@ def compare(
             steps = truth.chain(key["modality"], label, changed, surveys, method, settings)
             line = {**key, "method": method, "settings": values, **_scores(truth, steps, regions), **_origin(a.workers)}
             with results.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+                file.write(json.dumps(json_ready(line), allow_nan=False) + "\n")
             last = line["scores"][-1]
             print(f"{key} rmse {last['rmse']:.4f} crps {last['crps']:.5f} {line['seconds']}", flush=True)
             if label != "open_loop":

@@ -79,7 +79,7 @@ def common(cell: Cell) -> tuple[list[str], list[int]]:
 
 def last(cell: Cell, label: str, seeds: list[int], key: str) -> np.ndarray:
     """A score at the last survey, truth by truth."""
-    return np.array([cell[label][seed]["scores"][-1][key] for seed in seeds])
+    return np.array([cell[label][seed]["scores"][-1][key] for seed in seeds], float)
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:

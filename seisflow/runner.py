@@ -29,6 +29,7 @@ from seisflow.runs.progress import ProgressDisplay, progress_shown
 from seisflow.runs.scoring import summarise
 from seisflow.runs.survey_data import gather, planned_files
 from seisflow.storage.errors import explained
+from seisflow.storage.stage_attributes import json_ready
 from seisflow.storage.store import Store
 from seisflow.study import Study
 from seisflow.study.build import build, build_analysis
@@ -76,7 +77,8 @@ def run_study(
     Returns
     -------
     dict
-        What ``summary.json`` holds: scores per method and survey, number of surveys done, seconds, versions.
+        What ``summary.json`` holds: scores per method and survey, number of surveys done, seconds, versions. A score that
+        is no finite number is None there, and null in the file.
 
     Raises
     ------
@@ -112,7 +114,8 @@ def run_study(
         summary["surveys"] = len(observed)
         summary["seconds"]["noise covariance"] = noise_seconds
         summary["seconds"]["in all"] = time.perf_counter() - begin
-        store.write_text("summary.json", json.dumps(summary, indent=2) + "\n")
+        summary = json_ready(summary)
+        store.write_text("summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
         with explained("the report", folder / "index.html"):
             write_report(folder, show, figures="few")
         store.finish()

@@ -12,11 +12,20 @@ from seisflow.report.methods import label
 
 __all__ = ["print_summary", "say_where"]
 
+COLUMNS = (
+    ("rmse", "RMSE", "{:.4f}"),
+    ("ssim", "SSIM", "{:.3f}"),
+    ("crps", "CRPS", "{:.5f}"),
+    ("coverage_90", "90 % coverage", "{:.2f}"),
+    ("mass_error", "plume-mass error", "{:+.1%}"),
+)
+"""Score, its heading, and how it is spelt; a score that is no number is "–"."""
+
 
 def print_summary(summary: dict[str, Any]) -> None:
     """The scores at every survey, and the seconds of every stage."""
     table = Table(title=f"{summary['name']}, seed {summary['seed']}, {summary['members']} members: saturation")
-    for heading in ("survey", "method", "RMSE", "SSIM", "CRPS", "90 % coverage", "plume-mass error"):
+    for heading in ("survey", "method", *(heading for _, heading, _ in COLUMNS)):
         table.add_column(heading, justify="left" if heading in ("survey", "method") else "right")
     for k, day in enumerate(summary["survey_days"]):
         for row, (name, steps) in enumerate(summary["scores"].items()):
@@ -26,11 +35,7 @@ def print_summary(summary: dict[str, Any]) -> None:
             table.add_row(
                 f"{k + 1} (day {day:g})" if row == 0 else "",
                 label(name),
-                f"{s['rmse']:.4f}",
-                f"{s['ssim']:.3f}",
-                f"{s['crps']:.5f}",
-                f"{s['coverage_90']:.2f}",
-                f"{s['mass_error']:+.1%}",
+                *("–" if s[key] is None else form.format(s[key]) for key, _, form in COLUMNS),
             )
         table.add_section()
     if table.row_count:

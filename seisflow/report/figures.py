@@ -109,7 +109,7 @@ def _geology(run: RunFolder) -> Any:
     )
 
 
-def _comparison(run: RunFolder, k: int, scores: dict[str, dict[str, float]]) -> Any:
+def _comparison(run: RunFolder, k: int, scores: dict[str, dict[str, float | None]]) -> Any:
     found = {m: run.ensemble(m, k, "posterior") for m in run.done}
     compared = {m: e["saturation"] for m, e in found.items() if e is not None}
     title = f"CO2 saturation at {_title(run, k)}"

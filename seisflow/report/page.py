@@ -26,6 +26,7 @@ from seisflow.report.score_charts import calibration_charts, score_charts
 from seisflow.report.scores import scores_of
 from seisflow.report.sections import DEVIATION, ERROR, EXAGGERATION, VALUE
 from seisflow.runs.reading import RunFolder
+from seisflow.storage.stage_attributes import json_ready
 
 __all__ = ["page"]
 
@@ -102,7 +103,7 @@ def page(run: RunFolder) -> str:
         provenance(run),
     ]
     title = html.escape(f"seisflow: {study.name}, seed {study.seed}")
-    inner = json.dumps(facts, separators=(",", ":")).replace("</", "<\\/")
+    inner = json.dumps(json_ready(facts), separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><link rel="icon" href="data:,">'

@@ -29,10 +29,11 @@ def score_charts(run: RunFolder, found: Scores) -> str:
         return '<section id="scores"><h2>Scores over time</h2><p>There are none without a truth.</p></section>'
     days, methods = run.study.surveys.days, list(found)
 
-    def value(step: dict[str, float], key: str) -> float | None:
-        if key == "reliability":
-            return step["spread"] / step["rmse"] if step["rmse"] > 0 else None
-        return step.get(key)
+    def value(step: dict[str, float | None], key: str) -> float | None:
+        if key != "reliability":
+            return step.get(key)
+        spread, rmse = step["spread"], step["rmse"]
+        return spread / rmse if spread is not None and rmse else None
 
     charts = [
         lines(

@@ -35,14 +35,22 @@ def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> s
     )
 
 
-def score_table(caption: str, scores: Mapping[str, Mapping[str, float]]) -> str:
-    """Scores of all methods at one survey; the best of a column is bold where there is a best."""
-    best = {key: rule(s[key] for s in scores.values()) for key, _, _, rule in COLUMNS if rule is not None}
+def score_table(caption: str, scores: Mapping[str, Mapping[str, float | None]]) -> str:
+    """Scores of all methods at one survey; the best of a column is bold where there is a best, "–" stands for no number."""
+    best = {}
+    for key, _, _, rule in COLUMNS:
+        numbers = [value for s in scores.values() if (value := s[key]) is not None]
+        if rule is not None and numbers:
+            best[key] = rule(numbers)
     rows = []
     for name, values in scores.items():
         cells = [
-            f"<td{' class=best' if best.get(key) == values[key] else ''}>{form.format(values[key]).replace('-', '−')}</td>"
+            f"<td{' class=best' if key in best and best[key] == values[key] else ''}>{_spelled(values[key], form)}</td>"
             for key, _, form, _ in COLUMNS
         ]
         rows.append([html.escape(label(name)), *cells])
     return table(caption, ["method", *(label for _, label, _, _ in COLUMNS)], rows)
+
+
+def _spelled(value: float | None, form: str) -> str:
+    return "–" if value is None else form.format(value).replace("-", "−")

@@ -103,7 +103,7 @@ def _sign(store: Store, study: Study) -> None:
         )
     if not record["versions"] or record["versions"][-1] != versions():
         record["versions"].append(versions())
-        store.write_text("run.json", json.dumps(record, indent=2) + "\n")
+        store.write_text("run.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
 def _values(study: Study) -> dict[str, Any]:
