@@ -7,14 +7,14 @@ import warnings
 import pytest
 from rich.console import Console
 
-from seisflow.cli import display as module
-from seisflow.cli.display import Display
 from seisflow.errors import InputError
+from seisflow.runs import progress as module
+from seisflow.runs.progress import ProgressDisplay
 
 
 def spoken(terminal=False, **options):
     stream = io.StringIO()
-    return stream, Display(Console(file=stream, force_terminal=terminal, width=120), **options)
+    return stream, ProgressDisplay(Console(file=stream, force_terminal=terminal, width=120), **options)
 
 
 def work(display, steps=3):
@@ -75,7 +75,7 @@ def test_that_only_verbose_says_details_and_only_while_the_display_is_open(verbo
 
 def test_that_quiet_and_verbose_contradict_each_other():
     with pytest.raises(InputError, match="either quiet or verbose"):
-        Display(quiet=True, verbose=True)
+        ProgressDisplay(quiet=True, verbose=True)
 
 
 def test_that_a_log_file_gets_all_lines_whatever_the_terminal_shows(tmp_path):
@@ -98,7 +98,7 @@ def test_that_a_log_file_gets_all_lines_whatever_the_terminal_shows(tmp_path):
         lines[1:], ("waves: 2 done in", "kept flow", "ended by RuntimeError: no more power"), strict=True
     ):
         assert part in line
-    with pytest.raises(InputError, match="cannot be written to"), Display(log=tmp_path / "none" / "x.log"):
+    with pytest.raises(InputError, match="cannot be written to"), ProgressDisplay(log=tmp_path / "none" / "x.log"):
         pass
 
 
