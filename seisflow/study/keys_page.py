@@ -58,9 +58,7 @@ def _entries(table: type[BaseModel]) -> list[str]:
         if name not in tables(table):
             symbol = unit(name)[1]
             may_be = f"Allowed: {allowed(field)}{f', in {symbol}' if symbol else ''}."
-            text = textwrap.fill(
-                f"{meaning(field)} {may_be}".replace("`", ""), WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6
-            )
+            text = textwrap.fill(f"{meaning(field)} {may_be}", WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
             lines += [f"  {name} = {_default(field.default)}", *text.splitlines()]
     return lines
 
@@ -74,5 +72,5 @@ def keys_text() -> str:
     )
     page = [*textwrap.wrap(head, WIDTH), "", "At the top of the file:", *_entries(Study)]
     for name, table in tables(Study).items():
-        page += ["", f"[{name}]  {_summary(table)}", *_entries(table)]
-    return "\n".join(page) + "\n"
+        page += ["", *textwrap.wrap(f"[{name}]  {_summary(table)}", WIDTH, subsequent_indent="  "), *_entries(table)]
+    return "\n".join(page).replace("`", "") + "\n"
