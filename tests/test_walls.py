@@ -54,14 +54,21 @@ def modules() -> dict[str, Path]:
 MODULES = modules()
 
 
-def imports(file: Path, *, run_time_only: bool = False) -> Iterator[str]:
-    """Modules of seisflow that a file imports, without ``seisflow.``; ``""`` is the package itself."""
-    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
-    if run_time_only:  # what is imported when the module is: not within functions, not for types alone
-        nodes = [
-            n for n in ast.parse(file.read_text(encoding="utf-8")).body if isinstance(n, ast.Import | ast.ImportFrom)
-        ]
-    for node in nodes:
+def imports(file: Path, *, types: bool = True, at_import: bool = False) -> Iterator[str]:
+    """Modules of seisflow that a file imports, without ``seisflow.``; ``""`` is the package itself.
+
+    ``types``: those of annotations alone, too; ``at_import``: only those that are loaded when the file is.
+    """
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for_types = {
+        n
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        for n in node.body
+    }
+    for node in tree.body if at_import else ast.walk(tree):
+        if node in for_types and not types:
+            continue
         if isinstance(node, ast.Import):
             yield from (a.name.removeprefix("seisflow").lstrip(".") for a in node.names if _ours(a.name))
         elif isinstance(node, ast.ImportFrom) and node.module and _ours(node.module):
@@ -110,7 +117,7 @@ def test_that_there_is_no_circle(depth):
     graph: dict[str, set[str]] = {}
     for module, file in MODULES.items():
         here = ".".join(module.split(".")[:depth])
-        for target in imports(file, run_time_only=depth == 99):
+        for target in imports(file, types=depth == 1, at_import=depth == 99):
             there = ".".join(target.split(".")[:depth])
             if here and there and there != here:
                 graph.setdefault(here, set()).add(there)

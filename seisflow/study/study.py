@@ -3,7 +3,7 @@ r"""A whole study, the checks between its tables, and its file."""
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,13 +13,13 @@ from pydantic import Field, ValidationError, ValidationInfo, create_model, model
 from seisflow.analysis.methods import METHODS, method
 from seisflow.analysis.table import MethodTable
 from seisflow.errors import InputError
-from seisflow.study.checks import CHECKS
+from seisflow.study.describe import tables
 from seisflow.study.faults import KEYS_ALONE, all_faults, as_one, found_by
 from seisflow.study.tables.ensemble import EnsembleTable
 from seisflow.study.tables.reservoir import FluidsTable, GeologyTable, GridTable, InjectionTable, SolverTable
 from seisflow.study.tables.surveys import SeismicTable, SurveysTable, WellsTable
 from seisflow.study.template import commented, plain
-from seisflow.tables import Table
+from seisflow.tables import Check, Table
 from seisflow.units import DAY
 
 __all__ = ["Study", "load_study"]
@@ -77,9 +77,18 @@ class Study(_Whole):
         return self
 
     def _checks(self) -> Iterator[Callable[[], None]]:
-        """The checks between keys; each raises InputError where it finds a contradiction."""
-        for check in CHECKS:
-            yield partial(check, self)
+        """The checks between keys, those of every table; each raises InputError where it finds a contradiction."""
+        for table in (self, *(getattr(self, name, None) for name in tables(type(self)))):
+            if isinstance(table, Table):
+                for check in table.checks():
+                    yield partial(check, self)
+
+    def checks(self) -> Iterable[Check]:
+        return (Study._methods_once,)
+
+    def _methods_once(self) -> None:
+        if len(set(self.methods)) != len(self.methods):
+            raise InputError("methods", self.methods, "name every method once")
 
     @property
     def chosen(self) -> tuple[MethodTable, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from seisflow.tables import Share, Table
+from seisflow.errors import InputError
+from seisflow.tables import Check, Share, Table
 
 __all__ = ["EnsembleTable"]
 
@@ -20,3 +22,12 @@ class EnsembleTable(Table):
     """``"redrawn"``: every member draws K anew for every survey interval; ``"kept"``: it keeps its first."""
     max_failed_share: Share = 0.1
     """Share of members that may fail in the simulator and be replaced by fresh draws."""
+
+    def checks(self) -> Iterable[Check]:
+        return (self._members,)
+
+    def _members(self, study: Any) -> None:
+        for table in study.chosen:
+            if self.members < table.least_members:
+                remedy = f'the method "{table.name}" needs at least {table.least_members} members to learn from'
+                raise InputError("ensemble.members", self.members, remedy)

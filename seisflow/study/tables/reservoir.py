@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -16,10 +17,11 @@ from seisflow.dynamics.two_phase.model import (
     VanGenuchtenCurves,
     Well,
 )
+from seisflow.errors import InputError
 from seisflow.geology.section import Section
 from seisflow.grid import Grid
 from seisflow.prior.permeability import PermeabilityPrior
-from seisflow.tables import Count, Finite, Length, NonNegative, Positive, Table
+from seisflow.tables import Check, Count, Finite, Length, NonNegative, Positive, Table
 from seisflow.units import BAR, DAY, MILLIDARCY
 
 __all__ = ["FluidsTable", "GeologyTable", "GridTable", "InjectionTable", "SolverTable"]
@@ -142,6 +144,20 @@ class FluidsTable(Table):
     """Land's C: CO2 that retreats leaves S_max/(1 + C S_max) behind; left out: no trapping. The members' S_max begins
     with their saturation at every survey, because an analysis changes their past."""
 
+    def checks(self) -> Iterable[Check]:
+        return (self._residual_saturations, self._densities)
+
+    def _residual_saturations(self, study: Any) -> None:
+        if self.co2_residual + self.brine_residual >= 1:
+            raise InputError(
+                "fluids.co2_residual", self.co2_residual, "with fluids.brine_residual it must stay below 1"
+            )
+
+    def _densities(self, study: Any) -> None:
+        lighter, heavier = self.co2_density_kg_per_m3, self.brine_density_kg_per_m3
+        if lighter >= heavier:
+            raise InputError("fluids.co2_density_kg_per_m3", lighter, "it must be lighter than the brine")
+
     def build(self) -> Fluids:
         """The fluids."""
         entry = self.capillary_entry_pressure_bar * BAR
@@ -187,6 +203,25 @@ class InjectionTable(Table):
     """Day of shut-in; left out: the well injects to the end."""
     pressure_limit_bar: Annotated[float, Field(ge=0.5, le=3000)] = 250.0
     """Bottom-hole pressure that is not exceeded; the rate falls instead."""
+
+    def checks(self) -> Iterable[Check]:
+        return (self._time, self._place, self._depth)
+
+    def _time(self, study: Any) -> None:
+        if self.stop_day is not None and self.stop_day <= self.start_day:
+            raise InputError("injection.stop_day", self.stop_day, f"it must follow start_day = {self.start_day:g}")
+
+    def _place(self, study: Any) -> None:
+        (left, right), _ = study.grid.build().extent
+        if not left < self.x_m < right:
+            raise InputError("injection.x_m", self.x_m, f"the grid reaches from {left:g} to {right:g} m")
+
+    def _depth(self, study: Any) -> None:
+        _, (low, high) = study.grid.build().extent
+        first, last = self.depth_m
+        if not low <= first < last <= high:
+            remedy = f"give top < bottom inside the grid, {low:g} to {high:g} m"
+            raise InputError("injection.depth_m", (first, last), remedy)
 
     def well(self) -> Well:
         """The well."""

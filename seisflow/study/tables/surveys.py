@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from functools import partial
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from seisflow.dynamics.two_phase.model import Fluids
+from seisflow.errors import InputError
 from seisflow.geology.section import Section
 from seisflow.grid import Grid, average
 from seisflow.observation.seismic.noise import Repeatability
@@ -21,7 +25,7 @@ from seisflow.observation.waves.imaging import Imaging
 from seisflow.observation.waves.survey import Survey
 from seisflow.observation.wells import Wells
 from seisflow.seeds import integer_seed
-from seisflow.tables import Count, Finite, Length, NonNegative, Positive, Table
+from seisflow.tables import Check, Count, Finite, Length, NonNegative, Positive, Table
 from seisflow.units import BAR
 
 __all__ = ["SeismicTable", "SurveysTable", "WellsTable"]
@@ -39,6 +43,27 @@ class SurveysTable(Table):
     data: tuple[tuple[str, ...], ...] = ()
     """Files of the field's data, one list a survey, relative to the study file: SEG-Y, NetCDF or zarr, as ``docs/data.md``
     says; an empty list: to come, by ``seisflow assimilate``. Left empty as a whole: truth and data are made in silico."""
+
+    def checks(self) -> Iterable[Check]:
+        return (self._days, self._files, self._modalities)
+
+    def _days(self, study: Any) -> None:
+        days, start = self.days, study.injection.start_day
+        if days[0] <= 0:
+            raise InputError("surveys.days", days, "the first survey must come after day 0, the start of the study")
+        if any(later <= earlier for earlier, later in pairwise(days)):
+            raise InputError("surveys.days", days, "give the days of the surveys in increasing order")
+        if days[0] <= start:
+            raise InputError("surveys.days", days, f"the first survey must come after injection.start_day = {start:g}")
+
+    def _files(self, study: Any) -> None:
+        if self.data and len(self.data) != len(self.days):
+            remedy = f"give one list of files for each of the {len(self.days)} surveys, or none"
+            raise InputError("surveys.data", self.data, remedy)
+
+    def _modalities(self, study: Any) -> None:
+        if len(set(self.modalities)) != len(self.modalities):
+            raise InputError("surveys.modalities", self.modalities, "name every modality once")
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +173,57 @@ class SeismicTable(Table):
     velocity_per_bar_m_per_s: Annotated[float, Field(le=0, allow_inf_nan=False)] = -0.5
     """Change of v_p per bar of pore pressure, of the linear law."""
 
+    def checks(self) -> Iterable[Check]:
+        checks = (
+            self._depths,
+            self._sea_surface,
+            self._source_depth,
+            self._receiver_depth,
+            self._encoded,
+            self._chosen,
+        )
+        return tuple(partial(self._where_used, check) for check in checks)
+
+    def _where_used(self, check: Check, study: Any) -> None:
+        """Make a check in a study that has seismic data."""
+        if "seismic" in study.surveys.modalities:
+            check(study)
+
+    def _depths(self, study: Any) -> None:
+        _, (top, bottom) = study.grid.build().extent
+        low, high = self.depth_m
+        if not low <= top < bottom <= high + 1e-6:
+            remedy = f"the wave model must contain the flow grid, {top:g} to {bottom:g} m"
+            raise InputError("seismic.depth_m", (low, high), remedy)
+
+    def _sea_surface(self, study: Any) -> None:
+        low, _ = self.depth_m
+        if self.free_surface and low != 0:
+            remedy = f"the sea surface is at depth 0, seismic.depth_m begins at {low:g} m"
+            raise InputError("seismic.free_surface", True, remedy)
+
+    def _source_depth(self, study: Any) -> None:
+        self._inside("source_depth_m", self.source_depth_m)
+
+    def _receiver_depth(self, study: Any) -> None:
+        self._inside("receiver_depth_m", self.receiver_depth_m)
+
+    def _inside(self, key: str, depth: float) -> None:
+        low, high = self.depth_m
+        if not low <= depth <= high:
+            raise InputError(f"seismic.{key}", depth, f"the wave model reaches from {low:g} to {high:g} m")
+
+    def _encoded(self, study: Any) -> None:
+        if self.encoded_shots is not None and self.encoded_shots > self.sources:
+            remedy = f"it must not exceed seismic.sources = {self.sources}"
+            raise InputError("seismic.encoded_shots", self.encoded_shots, remedy)
+
+    def _chosen(self, study: Any) -> None:
+        if self.shots and self.encoded_shots is not None:
+            raise InputError("seismic.shots", self.shots, "choose either a subset of the shots or encoded_shots")
+        if len(set(self.shots)) != len(self.shots) or any(shot >= self.sources for shot in self.shots):
+            raise InputError("seismic.shots", self.shots, f"name different ones from 0 to {self.sources - 1}")
+
     def wave_grid(self, grid: Grid) -> Grid:
         """The wave grid: as wide as the flow grid, over the depths of the study, with spacings that divide both."""
         (left, right), (top, bottom) = grid.extent[0], self.depth_m
@@ -230,6 +306,15 @@ class WellsTable(Table):
     """Standard deviation of the saturation's noise."""
     pressure_std_bar: Annotated[float, Field(gt=0, le=1000)] = 0.5
     """Standard deviation of the pressure's noise."""
+
+    def checks(self) -> Iterable[Check]:
+        return (self._places,)
+
+    def _places(self, study: Any) -> None:
+        (left, right), _ = study.grid.build().extent
+        for x in self.x_m:
+            if not left < x < right:
+                raise InputError("wells.x_m", x, f"the grid reaches from {left:g} to {right:g} m")
 
     def build(self, site: SurveySite) -> Wells:
         """Logs as an observation."""
