@@ -1,29 +1,39 @@
 r"""Covariances that no filter has to form as a matrix.
 
-Two Gaussian covariances R on packed vectors of length D, each with what an analysis needs: ``sample`` draws
+Gaussian covariances R on packed vectors of length D, each with what an analysis needs: ``sample`` draws
 e ~ N(0, R), ``solve`` applies R⁻¹, ``variance`` is its diagonal, ``scaled`` is γ R.
 
 * :class:`DiagonalCovariance` : R = diag(v).
 * :class:`LowRankCovariance` : R = (1 − α) E Eᵀ / n + α diag(v), from n stored draws E (D × n) of the noise, v their
   variance, α a shrinkage towards the diagonal that makes R invertible (Ledoit & Wolf 2004, J. Multivariate Analysis
   88, 365–411). R⁻¹ by the Woodbury identity: with D = α diag(v), L = √((1 − α)/n) E,
-  R⁻¹ = D⁻¹ − D⁻¹ L (I + Lᵀ D⁻¹ L)⁻¹ Lᵀ D⁻¹.
+  R⁻¹ = D⁻¹ − D⁻¹ L (I + Lᵀ D⁻¹ L)⁻¹ Lᵀ D⁻¹. Where α is not given it is the one of the least expected error of the
+  correlations r_ij, from the draws w in units of their deviation (Schäfer & Strimmer 2005, Stat. Appl. Genet. Mol. Biol.
+  4, 32),
+  α = Σ_{i≠j} Var(r_ij) / Σ_{i≠j} r_ij² ,   Var(r_ij) = (mean_k w_ki² w_kj² − r_ij²)/(n − 1).
+  A few draws of a long vector say little of its correlations: α is then near 1.
+* :class:`SeparableCovariance` : noise of a field on a grid, R = S ((1 − α) C_1 ⊗ … ⊗ C_d + α I) S with the deviations S of
+  the cells and a correlation matrix C_a along every axis. With C_a = U_a Λ_a U_aᵀ both R½ and R⁻¹ are products along the
+  axes. From n draws the C_a come by maximum likelihood, each in turn from the draws whitened along the other axes (Dutilleul
+  1999, J. Stat. Comput. Simul. 64, 105–123): n × D/n_a samples for a matrix of n_a rows, where the full R has n.
 * :class:`BlockCovariance` : independent blocks, one per modality.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
+from scipy.ndimage import gaussian_filter
 
 from seisflow.errors import InputError
 
-__all__ = ["BlockCovariance", "Covariance", "DiagonalCovariance", "LowRankCovariance"]
+__all__ = ["BlockCovariance", "Covariance", "DiagonalCovariance", "LowRankCovariance", "SeparableCovariance"]
 
 
 class Covariance(ABC):
@@ -87,21 +97,26 @@ class LowRankCovariance(Covariance):
     draws
         n independent draws of the noise, ``(n, D)``, mean zero.
     shrinkage
-        Weight α of the diagonal part, in (0, 1].
+        Weight α of the diagonal part, in (0, 1]; None: estimated.
     """
 
     draws: NDArray[np.float64]
-    shrinkage: float = 0.1
+    shrinkage: float | None = None
 
     def __post_init__(self) -> None:
         draws = np.asarray(self.draws, np.float64)
         object.__setattr__(self, "draws", draws)
         if draws.ndim != 2 or len(draws) < 2 or not np.isfinite(draws).all():
             raise InputError("draws", draws.shape, "give at least two finite noise vectors as rows")
-        if not 0 < self.shrinkage <= 1:
+        if self.shrinkage is not None and not 0 < self.shrinkage <= 1:
             raise InputError("shrinkage", self.shrinkage, "give a number in (0, 1]")
         if not (self._mean_square > 0).any():
             raise InputError("draws", 0.0, "the noise is zero everywhere")
+
+    @cached_property
+    def alpha(self) -> float:
+        """The weight of the diagonal part, given or estimated."""
+        return self.shrinkage if self.shrinkage is not None else estimated_shrinkage(self.draws)
 
     @cached_property
     def _mean_square(self) -> NDArray[np.float64]:
@@ -114,17 +129,17 @@ class LowRankCovariance(Covariance):
 
     @property
     def variance(self) -> NDArray[np.float64]:
-        return (1 - self.shrinkage) * self._mean_square + self.shrinkage * self._diagonal
+        return (1 - self.alpha) * self._mean_square + self.alpha * self._diagonal
 
     def sample(self, n: int, generator: np.random.Generator) -> NDArray[np.float64]:
-        weights = generator.standard_normal((n, len(self.draws))) * np.sqrt((1 - self.shrinkage) / len(self.draws))
-        white = generator.standard_normal((n, self.size)) * np.sqrt(self.shrinkage * self._diagonal)
+        weights = generator.standard_normal((n, len(self.draws))) * np.sqrt((1 - self.alpha) / len(self.draws))
+        white = generator.standard_normal((n, self.size)) * np.sqrt(self.alpha * self._diagonal)
         return weights @ self.draws + white
 
     @cached_property
     def _woodbury(self) -> tuple[NDArray, NDArray, tuple[NDArray, bool]]:
-        inverse = 1 / (self.shrinkage * self._diagonal)
-        factor = self.draws * np.sqrt((1 - self.shrinkage) / len(self.draws))
+        inverse = 1 / (self.alpha * self._diagonal)
+        factor = self.draws * np.sqrt((1 - self.alpha) / len(self.draws))
         return inverse, factor, cho_factor(np.eye(len(factor)) + (factor * inverse) @ factor.T)
 
     def solve(self, vectors: NDArray) -> NDArray[np.float64]:
@@ -134,6 +149,22 @@ class LowRankCovariance(Covariance):
 
     def scaled(self, factor: float) -> LowRankCovariance:
         return LowRankCovariance(np.sqrt(_positive(factor)) * self.draws, self.shrinkage)
+
+
+def estimated_shrinkage(draws: NDArray) -> float:
+    """α of the least expected error for draws ``(n, D)`` of mean zero; no D × D matrix is formed.
+
+    Never below 1/(n + 1): the mean of n draws does not know their covariance better than that.
+    """
+    n = len(draws)
+    deviation = np.sqrt((draws**2).mean(axis=0))
+    w = draws[:, deviation > 1e-3 * deviation.max()] / deviation[deviation > 1e-3 * deviation.max()]
+    gram = w @ w.T
+    squares = w**2
+    # Sums over all pairs, from n × n matrices, without those of i = j, where r = 1.
+    r2 = (gram**2).sum() / n**2 - w.shape[1]
+    w2 = (squares.sum(axis=1) ** 2).mean() - (squares**2).mean(axis=0).sum()
+    return float(np.clip((w2 - r2) / (n - 1) / max(r2, 1e-300), 1 / (n + 1), 1.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +191,132 @@ class BlockCovariance(Covariance):
 
     def scaled(self, factor: float) -> BlockCovariance:
         return BlockCovariance(tuple(block.scaled(factor) for block in self.blocks))
+
+
+@dataclass(frozen=True, eq=False)
+class SeparableCovariance(Covariance):
+    """Noise of a field on a grid whose correlation is a product over the axes, with a white part.
+
+    Parameters
+    ----------
+    deviation
+        Standard deviation of every cell, of the field's shape.
+    correlations
+        C_a ``(n_a, n_a)`` of every axis: symmetric, positive semidefinite, ones on the diagonal on average.
+    white
+        Share α of the variance that is white, in (0, 1].
+
+    Raises
+    ------
+    InputError
+        When shapes do not fit, a deviation is not positive, or α is out of range.
+    """
+
+    deviation: NDArray[np.float64]
+    correlations: tuple[NDArray[np.float64], ...]
+    white: float
+
+    def __post_init__(self) -> None:
+        deviation = np.asarray(self.deviation, np.float64)
+        object.__setattr__(self, "deviation", deviation)
+        if not (np.isfinite(deviation).all() and (deviation > 0).all()):
+            raise InputError("deviation", deviation, "give a positive standard deviation for every cell")
+        if tuple(np.shape(c) for c in self.correlations) != tuple((n, n) for n in deviation.shape):
+            raise InputError("correlations", [np.shape(c) for c in self.correlations], "give a matrix for every axis")
+        if not 0 < self.white <= 1:
+            raise InputError("white", self.white, "give a share in (0, 1]")
+
+    @classmethod
+    def of(cls, draws: NDArray, white: float | None = None) -> SeparableCovariance:
+        """From draws of the noise.
+
+        Parameters
+        ----------
+        draws
+            n independent draws, mean zero, ``(n, *shape)``, two or more.
+        white
+            α; None: of :data:`WHITE`, that under which draws left out are likeliest. The least of these stands for errors
+            of the simulation that no draw of the noise shows.
+        """
+        draws = np.asarray(draws, np.float64)
+        if draws.ndim < 2 or len(draws) < 2 or not np.isfinite(draws).all() or not draws.any():
+            raise InputError("draws", draws.shape, "give at least two finite draws of a noise that is not zero")
+        if white is None:
+            white = max(WHITE, key=lambda share: _left_out_likelihood(draws, share))
+        return cls(*_separated(draws), white)
+
+    @cached_property
+    def _axes(self) -> tuple[tuple[NDArray, ...], NDArray]:
+        """U_a of every axis, and the eigenvalues (1 − α) λ_1 ⊗ … ⊗ λ_d + α of the field's shape."""
+        values, vectors = zip(*(np.linalg.eigh(c) for c in self.correlations), strict=True)
+        product = np.ones(())
+        for found in values:
+            product = np.multiply.outer(product, np.maximum(found, 0.0))
+        return vectors, (1 - self.white) * product + self.white
+
+    @property
+    def variance(self) -> NDArray[np.float64]:
+        vectors, eigenvalues = self._axes
+        return np.asarray(self.deviation**2 * _along(eigenvalues[None], [U**2 for U in vectors])[0]).ravel()
+
+    @property
+    def log_determinant(self) -> float:
+        """log |R|."""
+        return float(np.log(self._axes[1]).sum() + 2 * np.log(self.deviation).sum())
+
+    def sample(self, n: int, generator: np.random.Generator) -> NDArray[np.float64]:
+        vectors, eigenvalues = self._axes
+        coloured = _along(generator.standard_normal((n, *self.deviation.shape)) * np.sqrt(eigenvalues), vectors)
+        return np.asarray(coloured * self.deviation).reshape(n, -1)
+
+    def solve(self, vectors: NDArray) -> NDArray[np.float64]:
+        axes, eigenvalues = self._axes
+        fields = np.asarray(vectors, np.float64).reshape(-1, *self.deviation.shape) / self.deviation
+        solved = _along(_along(fields, [U.T for U in axes]) / eigenvalues, axes) / self.deviation
+        return np.asarray(solved).reshape(len(fields), -1)
+
+    def scaled(self, factor: float) -> SeparableCovariance:
+        return SeparableCovariance(np.sqrt(_positive(factor)) * self.deviation, self.correlations, self.white)
+
+
+WHITE = (1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0)
+"""Shares of white noise that are tried."""
+
+
+def _along(fields: NDArray, matrices: Sequence[NDArray]) -> NDArray:
+    """Matrices applied along the axes of fields ``(n, *shape)``."""
+    for axis, matrix in enumerate(matrices, start=1):
+        fields = np.moveaxis(np.tensordot(fields, matrix, ([axis], [1])), -1, axis)
+    return fields
+
+
+def _separated(draws: NDArray, sweeps: int = 6) -> tuple[NDArray[np.float64], tuple[NDArray[np.float64], ...]]:
+    """Deviations of the cells and correlations along the axes.
+
+    The variance of n draws is known to √(2/n) in a cell; it is averaged over the neighbouring cells.
+    """
+    variance = gaussian_filter((draws**2).mean(axis=0), 1.0, mode="nearest")
+    deviation = np.sqrt(np.maximum(variance, 1e-6 * variance.max()))  # cells the noise never reaches keep R invertible
+    w = draws / deviation
+    found = [np.eye(n) for n in w.shape[1:]]
+    for _ in range(sweeps):
+        for a, n in enumerate(w.shape[1:]):
+            inverse = [np.linalg.inv(c + 1e-6 * np.eye(len(c))) for c in found]
+            inverse[a] = np.eye(n)
+            others = [axis for axis in range(w.ndim) if axis != a + 1]
+            c = np.tensordot(_along(w, inverse), w, (others, others))
+            found[a] = (c + c.T) * (n / (2 * np.trace(c)))
+    return deviation, tuple(found)
+
+
+def _left_out_likelihood(draws: NDArray, white: float, parts: int = 4) -> float:
+    """Mean log-likelihood of draws under the covariance of the others, up to a constant."""
+    total = 0.0
+    for part in np.array_split(np.arange(len(draws)), min(parts, len(draws))):
+        covariance = SeparableCovariance(*_separated(np.delete(draws, part, axis=0)), white)
+        left_out = draws[part].reshape(len(part), -1)
+        total -= 0.5 * float((left_out * covariance.solve(left_out)).sum() + len(part) * covariance.log_determinant)
+    return total / len(draws)
 
 
 def _positive(factor: float) -> float:
