@@ -14,8 +14,10 @@ e ~ N(0, R), ``solve`` applies R⁻¹, ``variance`` is its diagonal, ``scaled`` 
   A few draws of a long vector say little of its correlations: α is then near 1.
 * :class:`SeparableCovariance` : noise of a field on a grid, R = S ((1 − α) C_1 ⊗ … ⊗ C_d + α I) S with the deviations S of
   the cells and a correlation matrix C_a along every axis. With C_a = U_a Λ_a U_aᵀ both R½ and R⁻¹ are products along the
-  axes. From n draws the C_a come by maximum likelihood, each in turn from the draws whitened along the other axes (Dutilleul
-  1999, J. Stat. Comput. Simul. 64, 105–123): n × D/n_a samples for a matrix of n_a rows, where the full R has n.
+  axes. From n draws the C_a come from n × D/n_a samples for a matrix of n_a rows, where the full R has n: by maximum
+  likelihood without a white part, each in turn from the draws whitened along the other axes (Dutilleul 1999, J. Stat.
+  Comput. Simul. 64, 105–123), or from the moments along each axis with α taken off their diagonal. The likelihood of draws
+  left out chooses between both, and α.
 * :class:`BlockCovariance` : independent blocks, one per modality.
 """
 
@@ -235,15 +237,19 @@ class SeparableCovariance(Covariance):
         draws
             n independent draws, mean zero, ``(n, *shape)``, two or more.
         white
-            α; None: of :data:`WHITE`, that under which draws left out are likeliest. The least of these stands for errors
-            of the simulation that no draw of the noise shows.
+            α; None: one of :data:`WHITE`. The least of these stands for errors of the simulation that no draw of the noise
+            shows.
         """
         draws = np.asarray(draws, np.float64)
         if draws.ndim < 2 or len(draws) < 2 or not np.isfinite(draws).all() or not draws.any():
             raise InputError("draws", draws.shape, "give at least two finite draws of a noise that is not zero")
-        if white is None:
-            white = max(WHITE, key=lambda share: _left_out_likelihood(draws, share))
-        return cls(*_separated(draws), white)
+        shares = WHITE if white is None else (white,)
+        scores = dict.fromkeys([(share, kind) for share in shares for kind in (0, 1)], 0.0)
+        for part in np.array_split(np.arange(len(draws)), min(PARTS, len(draws))):
+            for choice, covariance in _candidates(np.delete(draws, part, axis=0), shares).items():
+                scores[choice] += covariance.log_likelihood(draws[part].reshape(len(part), -1))
+        best = max(scores, key=lambda choice: scores[choice])
+        return _candidates(draws, best[:1])[best]
 
     @cached_property
     def _axes(self) -> tuple[tuple[NDArray, ...], NDArray]:
@@ -264,6 +270,10 @@ class SeparableCovariance(Covariance):
         """log |R|."""
         return float(np.log(self._axes[1]).sum() + 2 * np.log(self.deviation).sum())
 
+    def log_likelihood(self, vectors: NDArray) -> float:
+        """log N(·; 0, R) of rows ``(n, D)``, all together, up to a constant."""
+        return -0.5 * float((vectors * self.solve(vectors)).sum() + len(vectors) * self.log_determinant)
+
     def sample(self, n: int, generator: np.random.Generator) -> NDArray[np.float64]:
         vectors, eigenvalues = self._axes
         coloured = _along(generator.standard_normal((n, *self.deviation.shape)) * np.sqrt(eigenvalues), vectors)
@@ -279,6 +289,8 @@ class SeparableCovariance(Covariance):
         return SeparableCovariance(np.sqrt(_positive(factor)) * self.deviation, self.correlations, self.white)
 
 
+PARTS = 4
+"""Parts of the draws that are left out, one after the other."""
 WHITE = (1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0)
 """Shares of white noise that are tried."""
 
@@ -290,33 +302,47 @@ def _along(fields: NDArray, matrices: Sequence[NDArray]) -> NDArray:
     return fields
 
 
-def _separated(draws: NDArray, sweeps: int = 6) -> tuple[NDArray[np.float64], tuple[NDArray[np.float64], ...]]:
-    """Deviations of the cells and correlations along the axes.
-
-    The variance of n draws is known to √(2/n) in a cell; it is averaged over the neighbouring cells.
-    """
+def _deviation(draws: NDArray) -> NDArray[np.float64]:
+    """Of the cells: n draws know a variance to √(2/n), so it is averaged over the neighbouring cells."""
     variance = gaussian_filter((draws**2).mean(axis=0), 1.0, mode="nearest")
-    deviation = np.sqrt(np.maximum(variance, 1e-6 * variance.max()))  # cells the noise never reaches keep R invertible
+    return np.sqrt(np.maximum(variance, 1e-6 * variance.max()))  # cells the noise never reaches keep R invertible
+
+
+def _candidates(draws: NDArray, shares: Sequence[float]) -> dict[tuple[float, int], SeparableCovariance]:
+    """(α, estimate) ↦ the covariance: 0 by maximum likelihood, 1 from moments."""
+    deviation = _deviation(draws)
     w = draws / deviation
+    product = _likeliest(w)
+    found = {(share, 0): SeparableCovariance(deviation, product, share) for share in shares}
+    return found | {(share, 1): SeparableCovariance(deviation, _moments(w, share), share) for share in shares}
+
+
+def _likeliest(w: NDArray, sweeps: int = 6) -> tuple[NDArray[np.float64], ...]:
+    """Correlations by maximum likelihood of a product alone; what is white goes to the axes."""
     found = [np.eye(n) for n in w.shape[1:]]
     for _ in range(sweeps):
         for a, n in enumerate(w.shape[1:]):
             inverse = [np.linalg.inv(c + 1e-6 * np.eye(len(c))) for c in found]
             inverse[a] = np.eye(n)
-            others = [axis for axis in range(w.ndim) if axis != a + 1]
-            c = np.tensordot(_along(w, inverse), w, (others, others))
-            found[a] = (c + c.T) * (n / (2 * np.trace(c)))
-    return deviation, tuple(found)
+            found[a] = _moment(_along(w, inverse), w, a)
+    return tuple(found)
 
 
-def _left_out_likelihood(draws: NDArray, white: float, parts: int = 4) -> float:
-    """Mean log-likelihood of draws under the covariance of the others, up to a constant."""
-    total = 0.0
-    for part in np.array_split(np.arange(len(draws)), min(parts, len(draws))):
-        covariance = SeparableCovariance(*_separated(np.delete(draws, part, axis=0)), white)
-        left_out = draws[part].reshape(len(part), -1)
-        total -= 0.5 * float((left_out * covariance.solve(left_out)).sum() + len(part) * covariance.log_determinant)
-    return total / len(draws)
+def _moments(w: NDArray, white: float) -> tuple[NDArray[np.float64], ...]:
+    """Correlations from the moments along each axis, α taken off their diagonal."""
+    found = []
+    for a, n in enumerate(w.shape[1:]):
+        values, vectors = np.linalg.eigh(_moment(w, w, a) - white * np.eye(n))
+        left = (vectors * np.maximum(values, 0.0)) @ vectors.T if white < 1 else np.eye(n)
+        found.append(left * (n / np.trace(left)))
+    return tuple(found)
+
+
+def _moment(a: NDArray, b: NDArray, axis: int) -> NDArray[np.float64]:
+    """Σ a bᵀ along one axis of fields ``(n, *shape)``, symmetric, with ones on the diagonal on average."""
+    others = [other for other in range(a.ndim) if other != axis + 1]
+    c = np.tensordot(a, b, (others, others))
+    return np.asarray((c + c.T) * (len(c) / (2 * np.trace(c))))
 
 
 def _positive(factor: float) -> float:
