@@ -48,6 +48,9 @@ def run(
     repair: Annotated[
         bool, typer.Option("--repair", help="Compute damaged stages again, with the same result.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Start even where a program, disk space or memory is missing.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only errors and where to look.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more: every stage that is kept.")] = False,
     log: Annotated[Path | None, typer.Option(help="File to add plain lines to as well.", show_default=False)] = None,
@@ -69,5 +72,6 @@ def run(
                 scheduler=scheduler,
                 repair=repair,
                 until_survey=until_survey,
+                force=force,
             )
     say_where(summary, folder, quiet)

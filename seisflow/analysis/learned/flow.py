@@ -154,6 +154,7 @@ class FlowTable(MethodTable):
     name: ClassVar[str] = "flow"
     label: ClassVar[str] = "flow"
     colour: ClassVar[str] = "tab:blue"
+    trains_networks: ClassVar[bool] = True
     least_members: ClassVar[int] = LEAST_MEMBERS
 
     update: Literal["joint", "reference"] = "joint"
