@@ -129,10 +129,10 @@ def resume(chosen: Study, folder: Path, workers: int) -> dict[str, float]:
         store.find(name)
     opened = time.perf_counter() - begin
     begin = time.perf_counter()
-    run_study(chosen, folder, workers=workers)
+    run_study(chosen, folder, False, workers)
     first = time.perf_counter() - begin
     begin = time.perf_counter()
-    run_study(chosen, folder, workers=workers)
+    run_study(chosen, folder, False, workers)
     return {"open_and_verify": opened, "finish": first, "again": time.perf_counter() - begin}
 
 

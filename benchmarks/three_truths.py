@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from seisflow.cli.display import Display
-from seisflow.report.sections import LABELS
+from seisflow.report.methods import label
 from seisflow.runner import run_study
+from seisflow.runs.progress import ProgressDisplay
 from seisflow.study import load_study
 
 COLUMNS = [
@@ -43,7 +43,7 @@ def main() -> None:
 
     summaries = []
     for seed in arguments.seeds:
-        with Display() as display:
+        with ProgressDisplay() as display:
             summaries.append(run_study(study.changed(seed=seed), arguments.out / f"seed_{seed}", display))
         print(f"seed {seed}: {summaries[-1]['seconds']['in all']:.0f} s", flush=True)
 
@@ -56,11 +56,11 @@ def main() -> None:
     print("|---|---|" + "---:|" * len(COLUMNS))
     for seed, summary in zip(arguments.seeds, summaries, strict=True):
         for method in study.methods:
-            values = summary["scores"][method][-1]
-            print(f"| {seed} | {LABELS[method]} | " + " | ".join(f.format(values[k]) for k, _, f in COLUMNS) + " |")
+            values = {k: np.nan if v is None else v for k, v in summary["scores"][method][-1].items()}
+            print(f"| {seed} | {label(method)} | " + " | ".join(f.format(values[k]) for k, _, f in COLUMNS) + " |")
     for method in study.methods:
-        means = {k: np.mean([s["scores"][method][-1][k] for s in summaries]) for k, _, _ in COLUMNS}
-        print(f"| mean | {LABELS[method]} | " + " | ".join(f.format(means[k]) for k, _, f in COLUMNS) + " |")
+        means = {k: np.mean(np.array([s["scores"][method][-1][k] for s in summaries], float)) for k, _, _ in COLUMNS}
+        print(f"| mean | {label(method)} | " + " | ".join(f.format(means[k]) for k, _, f in COLUMNS) + " |")
 
 
 if __name__ == "__main__":

@@ -37,12 +37,15 @@ from compare_settings import CANDIDATES, METHODS, WIDE, chosen, spelled
 from seisflow import diagnostics
 from seisflow.assimilation.loop import Step, assimilate
 from seisflow.assimilation.scenario import simulate_truth
+from seisflow.diagnostics import plume
 from seisflow.ensemble import Ensemble
 from seisflow.observation.joint import Joint
-from seisflow.runs.scoring import DRY, score, versions
+from seisflow.runs.folder import versions
+from seisflow.runs.scoring import score
 from seisflow.seeds import generator
 from seisflow.storage.partial import PartialStage
 from seisflow.storage.recorder import Recorder, Stage
+from seisflow.storage.stage_attributes import json_ready
 from seisflow.storage.store import Store
 from seisflow.study import Study, load_study
 from seisflow.study.build import Parts, build, build_analysis
@@ -86,8 +89,10 @@ class Truth:
     def regions(self, surveys: int) -> list[np.ndarray]:
         """Cells that are wet in the truth or in any member of the open loop, survey by survey."""
         steps = self.chain("none", "open_loop", self.study, surveys)
-        wet = [(step.forecast.ensemble["saturation"] > DRY).any(axis=0) for step in steps]
-        return [w | (x["saturation"][0] > DRY) for w, x in zip(wet, self.truth, strict=False)]
+        return [
+            plume.region(true["saturation"][0], step.forecast.ensemble["saturation"])
+            for true, step in zip(self.truth, steps, strict=False)
+        ]
 
     def chain(
         self, modality: str, label: str, study: Study, surveys: int, method: str = "open_loop", settings: str = ""
@@ -202,7 +207,7 @@ def compare(
             steps = truth.chain(key["modality"], label, changed, surveys, method, settings)
             line = {**key, "method": method, "settings": values, **_scores(truth, steps, regions), **_origin(a.workers)}
             with results.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+                file.write(json.dumps(json_ready(line), allow_nan=False) + "\n")
             last = line["scores"][-1]
             print(f"{key} rmse {last['rmse']:.4f} crps {last['crps']:.5f} {line['seconds']}", flush=True)
             if label != "open_loop":

@@ -24,10 +24,11 @@ from compare_settings import METHODS
 from matplotlib.figure import Figure
 
 from seisflow import diagnostics
-from seisflow.report.sections import COLOURS, LABELS, save
+from seisflow.analysis.methods import METHODS as TABLES
+from seisflow.report.sections import save
 
-NAMES = LABELS | {"flow": "flow, joint", "flow_reference": "flow, reference"}
-TINTS = COLOURS | {"flow_reference": "lightskyblue"}
+NAMES = {table.name: table.label for table in TABLES} | {"flow": "flow, joint", "flow_reference": "flow, reference"}
+TINTS = {table.name: table.colour for table in TABLES} | {"flow_reference": "lightskyblue"}
 COLUMNS = [
     ("rmse", "RMSE", "{:.4f}"),
     ("ssim", "SSIM", "{:.3f}"),
@@ -78,7 +79,7 @@ def common(cell: Cell) -> tuple[list[str], list[int]]:
 
 def last(cell: Cell, label: str, seeds: list[int], key: str) -> np.ndarray:
     """A score at the last survey, truth by truth."""
-    return np.array([cell[label][seed]["scores"][-1][key] for seed in seeds])
+    return np.array([cell[label][seed]["scores"][-1][key] for seed in seeds], float)
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:

@@ -23,14 +23,14 @@ from seisflow.assimilation.cluster import cluster
 from seisflow.assimilation.executors import ExecutorWorkers, LocalWorkers, Workers
 from seisflow.assimilation.loop import Step, assimilate
 from seisflow.assimilation.scenario import Scenario
-from seisflow.cli.display import Display
 from seisflow.report import write_report
-from seisflow.report.sections import LABELS
 from seisflow.runs.folder import locked, open_run
 from seisflow.runs.preflight import preflight
+from seisflow.runs.progress import ProgressDisplay, progress_shown
 from seisflow.runs.scoring import summarise
 from seisflow.runs.survey_data import gather, last_survey, planned_files
 from seisflow.storage.errors import explained
+from seisflow.storage.stage_attributes import json_ready
 from seisflow.storage.store import Store
 from seisflow.study import Study
 from seisflow.study.build import build, build_analysis
@@ -41,7 +41,7 @@ __all__ = ["run_study"]
 def run_study(
     study: Study,
     out: str | Path,
-    display: Display | None = None,
+    display: ProgressDisplay | bool = True,
     workers: int | None = None,
     *,
     executor: Executor | None = None,
@@ -60,7 +60,9 @@ def run_study(
     out
         Run folder: ``stages.zarr``, ``summary.json``, ``figures/``, ``index.html``, ``study.toml``.
     display
-        Shows the progress.
+        How far the run has come, on standard error: bars in a terminal and in a notebook (there with ipywidgets),
+        elsewhere, as in a batch job or under pytest, a plain line with a clock whenever a part of the work ends.
+        False: nothing is shown. An open :class:`~seisflow.runs.progress.ProgressDisplay`: what its caller chose.
     workers
         Processes for the waves and threads for the flow; default: all cores.
     executor
@@ -79,7 +81,8 @@ def run_study(
     Returns
     -------
     dict
-        What ``summary.json`` holds: scores per method and survey, number of surveys done, seconds, versions.
+        What ``summary.json`` holds: scores per method and survey, number of surveys done, seconds, versions. A score that
+        is no finite number is None there, and null in the file.
 
     Raises
     ------
@@ -94,8 +97,8 @@ def run_study(
     """
     begin = time.perf_counter()
     folder, files = Path(out), planned_files(study, data)
-    show = display or Display(quiet=True)
     with ExitStack() as stack:
+        show = stack.enter_context(progress_shown(display))
         computing: Workers
         if scheduler is not None:
             computing = stack.enter_context(cluster(scheduler))
@@ -111,23 +114,26 @@ def run_study(
         truth, observed = gather(study, scenario, store, files, until_survey, show)
         noise_seconds = _prepare_noise(scenario, store, study.methods, len(observed), show)
         runs: dict[str, list[Step]] = {}
-        for method in study.methods:
-            show.section(LABELS[method])
-            analysis = build_analysis(study, method, parts)
-            runs[method] = assimilate(scenario, observed, analysis, store, show, computing)
+        for table in study.chosen:
+            show.section(table.label)
+            analysis = build_analysis(study, table.name, parts)
+            runs[table.name] = assimilate(scenario, observed, analysis, store, show, computing)
         show.section("")
         summary = summarise(study, parts, truth, runs)
         summary["surveys"] = len(observed)
         summary["seconds"]["noise covariance"] = noise_seconds
         summary["seconds"]["in all"] = time.perf_counter() - begin
-        store.write_text("summary.json", json.dumps(summary, indent=2) + "\n")
+        summary = json_ready(summary)
+        store.write_text("summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
         with explained("the report", folder / "index.html"):
             write_report(folder, show, figures="few")
         store.finish()
     return summary
 
 
-def _prepare_noise(scenario: Scenario, store: Store, methods: tuple[str, ...], surveys: int, show: Display) -> float:
+def _prepare_noise(
+    scenario: Scenario, store: Store, methods: tuple[str, ...], surveys: int, show: ProgressDisplay
+) -> float:
     """Compute the noise covariance, which all surveys share, where an analysis is still to come; the seconds it took."""
     last = f"survey_{surveys}/posterior"
     if all(method == "open_loop" or store.find(f"{method}/{last}") is not None for method in methods):

@@ -26,6 +26,15 @@ def finished(finished_tiny):
     return finished_tiny
 
 
+def strict(text: str) -> dict:
+    """JSON by its standard, which has no NaN and no Infinity."""
+
+    def refuse(word: str) -> float:
+        raise AssertionError(f"{word} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
 def arrays(folder: Path) -> dict[str, np.ndarray]:
     root = folder / "stages.zarr"
     nodes = [path.parent for path in root.rglob("zarr.json") if json.loads(path.read_text())["node_type"] == "array"]
@@ -78,13 +87,43 @@ def test_that_the_truth_is_no_member(finished):
 
 def test_that_the_summary_and_the_page_are_complete_and_self_contained(finished):
     folder, summary = finished
-    assert json.loads((folder / "summary.json").read_text())["scores"] == summary["scores"]
+    assert strict((folder / "summary.json").read_text()) == summary
     assert set(summary["scores"]) == {"open_loop", "enkf", "flow"}
     for steps in summary["scores"].values():
         assert len(steps) == 2
         assert all(np.isfinite(value) for step in steps for value in step.values())
     assert (folder / "index.html").is_file()
     assert len(list((folder / "figures").glob("*.png"))) == 3  # scores, and a comparison a survey
+
+
+@pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value encountered")
+def test_that_a_score_that_is_no_number_is_null_in_strict_json(study, tmp_path):
+    without = study.changed(
+        methods=["open_loop"],
+        surveys={"days": [300.0], "modalities": ["wells"]},
+        injection={"rate_m3_per_s": 1e-9},  # no plume anywhere: nothing to count coverage over
+    )
+    summary = run_study(without, tmp_path / "run", workers=2, display=False)
+    (scores,) = strict((tmp_path / "run" / "summary.json").read_text())["scores"]["open_loop"]
+    assert scores["coverage_90"] is None
+    assert np.isfinite(scores["rmse"])
+    assert summary["scores"]["open_loop"] == [scores]
+    assert (tmp_path / "run" / "index.html").is_file()
+    result = cli("run", tmp_path / "run" / "study.toml", "--out", tmp_path / "run")  # finished: shown as it is
+    assert result.exit_code == 0, result.output
+    assert "–" in result.output
+
+
+def test_that_a_run_from_python_says_how_far_it_is_unless_told_not_to(study, finished, tmp_path, capsys):
+    import shutil
+
+    shutil.copytree(finished[0], tmp_path / "copy")
+    run_study(study, tmp_path / "copy", workers=2)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "figures: 3 done in" in said.err
+    run_study(study, tmp_path / "copy", workers=2, display=False)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_that_a_finished_run_is_taken_as_it_is_and_a_lost_stage_is_computed_again(study, finished, tmp_path):

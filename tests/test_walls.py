@@ -109,12 +109,10 @@ def test_that_the_root_holds_the_nouns_and_the_main_job_alone():
 def test_that_there_is_no_circle(depth):
     graph: dict[str, set[str]] = {}
     for module, file in MODULES.items():
-        package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-        here = module if depth == 99 else ".".join(package.split(".")[:depth]) or module
+        here = ".".join(module.split(".")[:depth])
         for target in imports(file, run_time_only=depth == 99):
-            held = target if MODULES.get(target, file).name == "__init__.py" else target.rpartition(".")[0]
-            there = target if depth == 99 else ".".join(held.split(".")[:depth]) or target
-            if there != here and there and here:
+            there = ".".join(target.split(".")[:depth])
+            if here and there and there != here:
                 graph.setdefault(here, set()).add(there)
     try:
         tuple(TopologicalSorter(graph).static_order())

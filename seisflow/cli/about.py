@@ -2,6 +2,8 @@ r"""``seisflow doctor``, ``seisflow keys``, ``seisflow version``."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 import seisflow
@@ -11,7 +13,7 @@ __all__ = ["doctor", "keys", "version"]
 
 
 def doctor() -> None:
-    """Check this machine: Python, torch, compiler, Devito, Julia; one line and one remedy each."""
+    """Check this machine: what is missing, and what to do about it."""
     from seisflow.cli.doctor import checks, render
 
     found = checks()
@@ -20,13 +22,15 @@ def doctor() -> None:
         raise typer.Exit(code=1)
 
 
-def keys() -> None:
-    """List every key of a study file, with its default, allowed values and meaning."""
-    from seisflow.study.keys_page import study_keys
+def keys(
+    markdown: Annotated[bool, typer.Option("--markdown", help="As a page of Markdown instead, with tables.")] = False,
+) -> None:
+    """List every key of a study file: default, range and meaning."""
+    from seisflow.study.keys_page import keys_markdown, keys_text
 
-    typer.echo(study_keys(), nl=False)
+    typer.echo(keys_markdown() if markdown else keys_text(), nl=False)
 
 
 def version() -> None:
-    """Print the version."""
+    """Print the version of seisflow."""
     say(seisflow.__version__)

@@ -8,29 +8,35 @@ from typing import Annotated
 import typer
 
 from seisflow.cli.console import errors, failing_clearly
+from seisflow.cli.options import Log, Quiet, Run, Verbose, Workers
 
 __all__ = ["assimilate"]
 
 
 def assimilate(
-    run: Annotated[Path, typer.Argument(help="Run folder.", show_default=False)],
-    survey: Annotated[int, typer.Option(help="Number of the survey, from 1.", show_default=False)],
+    run: Run,
+    survey: Annotated[int, typer.Option(help="Number of the survey, counted from 1.", show_default=False)],
     data: Annotated[
         list[Path],
-        typer.Option(help="SEG-Y, NetCDF or zarr with the survey's data; give it once a file.", show_default=False),
+        typer.Option(
+            help="File with the survey's data: SEG-Y, NetCDF or zarr. Give the option once for every file.",
+            metavar="FILE",
+            show_default=False,
+        ),
     ],
-    workers: Annotated[
-        int | None, typer.Option(help="Processes for waves, threads for flow; default: all cores.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only errors and where to look.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more: every stage that is kept.")] = False,
-    log: Annotated[Path | None, typer.Option(help="File to add plain lines to as well.", show_default=False)] = None,
+    workers: Workers = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    log: Log = None,
 ) -> None:
-    """Go on with a run by one survey whose data come from files; they are compared with the survey first."""
-    from seisflow.cli.display import Display
+    """Go on with a run by one survey, with data from files.
+
+    The files are compared with the study's survey first; nothing is computed with data that do not fit.
+    """
     from seisflow.cli.summary import say_where
     from seisflow.errors import InputError
     from seisflow.runner import run_study
+    from seisflow.runs.progress import ProgressDisplay
     from seisflow.study import load_study
 
     with failing_clearly():
@@ -38,7 +44,7 @@ def assimilate(
             raise InputError(
                 "run", str(run), "the folder holds no run; `seisflow run STUDY --until-survey K` begins one"
             )
-        with Display(errors, quiet, verbose, log) as display:
+        with ProgressDisplay(errors, quiet, verbose, log) as display:
             summary = run_study(
                 load_study(run / "study.toml"),
                 run,

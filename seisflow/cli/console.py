@@ -23,11 +23,12 @@ def say(text: str, style: str | None = None) -> None:
 
 @contextmanager
 def failing_clearly() -> Iterator[None]:
-    """Turn an error that seisflow raises on purpose into one line and exit code 1, an interrupt into 130."""
+    """Turn an error that seisflow raises on purpose into exit code 1 and a line a fault, an interrupt into 130."""
     try:
         yield
     except SeisflowError as error:
-        errors.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        for fault in getattr(error, "faults", (error,)):
+            errors.print(f"error: {fault}", style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(code=1) from None
     except KeyboardInterrupt:
         errors.print("stopped; the same command goes on behind the last finished stage", style="yellow")

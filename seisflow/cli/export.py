@@ -8,18 +8,22 @@ from typing import Annotated
 import typer
 
 from seisflow.cli.console import failing_clearly, say
+from seisflow.cli.options import Run
 
 __all__ = ["export"]
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Run folder.", show_default=False)],
-    out: Annotated[Path, typer.Argument(help="NetCDF file; it must not exist.", show_default=False)],
+    run: Run,
+    out: Annotated[
+        Path, typer.Argument(help="NetCDF file to write. A file that exists is never replaced.", show_default=False)
+    ],
     stage: Annotated[
-        str | None, typer.Option(help="One stage only, such as flow/survey_3/posterior.", show_default=False)
+        str | None,
+        typer.Option(help="Name of one stage, such as flow/survey_3/posterior. Default: all.", show_default=False),
     ] = None,
 ) -> None:
-    """Write a run, or one stage of it, as a NetCDF 4 file."""
+    """Write the arrays of a run as one NetCDF 4 file."""
     from seisflow.runs.netcdf import export_netcdf
 
     with failing_clearly():

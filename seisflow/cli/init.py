@@ -14,14 +14,14 @@ __all__ = ["init"]
 
 
 def init(
-    file: Annotated[Path, typer.Argument(help="Where to write it; an existing file is never replaced.")] = Path(
+    file: Annotated[Path, typer.Argument(help="File to write. A file that exists is never replaced.")] = Path(
         "study.toml"
     ),
     name: Annotated[
-        str | None, typer.Option(help="Name of the study; default: that of the file.", show_default=False)
+        str | None, typer.Option(help="Name of the study. Default: that of the file.", show_default=False)
     ] = None,
 ) -> None:
-    """Write a study file with every key, its default, its meaning and its range."""
+    """Write a study file with every key, its default and meaning."""
     from seisflow.study import Study
 
     with failing_clearly():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seisflow.cli.console import errors, failing_clearly
+from seisflow.cli.options import Log, Quiet, StudyFile, Verbose, Workers
 
 if TYPE_CHECKING:
     from seisflow.study import Study
@@ -28,42 +29,56 @@ def _load(file: Path, seed: int | None, members: int | None) -> Study:
 
 
 def run(
-    study: Annotated[Path, typer.Argument(help="Study file (TOML).", show_default=False)],
-    out: Annotated[Path | None, typer.Option(help="Run folder; default runs/NAME-seedN.", show_default=False)] = None,
-    seed: Annotated[int | None, typer.Option(help="Instead of the study's seed.", show_default=False)] = None,
+    study: StudyFile,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run. Default: runs/NAME-seedSEED.", show_default=False)
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Root of all random numbers, 0 or more. Default: the study's.", show_default=False),
+    ] = None,
     members: Annotated[
-        int | None, typer.Option(help="Instead of the study's ensemble size.", show_default=False)
+        int | None, typer.Option(help="Number of ensemble members. Default: the study's.", show_default=False)
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes for waves, threads for flow; default: all cores.")
-    ] = None,
+    workers: Workers = None,
     until_survey: Annotated[
         int | None,
-        typer.Option(help="Stop behind this survey; the same command without it goes on.", show_default=False),
+        typer.Option(
+            help="Number of the survey, from 1, to stop behind. Default: the last. "
+            "The same command without it goes on.",
+            show_default=False,
+        ),
     ] = None,
     scheduler: Annotated[
         str | None,
-        typer.Option(help="dask.distributed scheduler whose workers compute the members, tcp://host:8786."),
+        typer.Option(
+            help="Address of a dask scheduler whose workers compute the members, as tcp://host:8786. "
+            "Default: this machine computes them.",
+            show_default=False,
+        ),
     ] = None,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Compute damaged stages again, with the same result.")
+        bool, typer.Option("--repair", help="Compute damaged parts of the run again, with the same result.")
     ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Start even where a program, disk space or memory is missing.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only errors and where to look.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more: every stage that is kept.")] = False,
-    log: Annotated[Path | None, typer.Option(help="File to add plain lines to as well.", show_default=False)] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    log: Log = None,
 ) -> None:
-    """Run a study; on a folder of an unfinished run of the same study, go on where it stopped."""
-    from seisflow.cli.display import Display
+    """Run a study, from its file to scores, pictures and a page.
+
+    On the folder of an unfinished run of the same study it goes on where that stopped.
+    """
     from seisflow.cli.summary import say_where
     from seisflow.runner import run_study
+    from seisflow.runs.progress import ProgressDisplay
 
     with failing_clearly():
         chosen = _load(study, seed, members)
         folder = out or Path("runs") / f"{chosen.name}-seed{chosen.seed}"
-        with Display(errors, quiet, verbose, log) as display:
+        with ProgressDisplay(errors, quiet, verbose, log) as display:
             summary = run_study(
                 chosen,
                 folder,

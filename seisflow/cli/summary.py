@@ -8,15 +8,24 @@ from typing import Any
 from rich.table import Table
 
 from seisflow.cli.console import console, say
-from seisflow.report.sections import LABELS
+from seisflow.report.methods import label
 
 __all__ = ["print_summary", "say_where"]
+
+COLUMNS = (
+    ("rmse", "RMSE", "{:.4f}"),
+    ("ssim", "SSIM", "{:.3f}"),
+    ("crps", "CRPS", "{:.5f}"),
+    ("coverage_90", "90 % coverage", "{:.2f}"),
+    ("mass_error", "plume-mass error", "{:+.1%}"),
+)
+"""Score, its heading, and how it is spelt; a score that is no number is "–"."""
 
 
 def print_summary(summary: dict[str, Any]) -> None:
     """The scores at every survey, and the seconds of every stage."""
     table = Table(title=f"{summary['name']}, seed {summary['seed']}, {summary['members']} members: saturation")
-    for heading in ("survey", "method", "RMSE", "SSIM", "CRPS", "90 % coverage", "plume-mass error"):
+    for heading in ("survey", "method", *(heading for _, heading, _ in COLUMNS)):
         table.add_column(heading, justify="left" if heading in ("survey", "method") else "right")
     for k, day in enumerate(summary["survey_days"]):
         for row, (name, steps) in enumerate(summary["scores"].items()):
@@ -25,12 +34,8 @@ def print_summary(summary: dict[str, Any]) -> None:
             s = steps[k]
             table.add_row(
                 f"{k + 1} (day {day:g})" if row == 0 else "",
-                LABELS[name],
-                f"{s['rmse']:.4f}",
-                f"{s['ssim']:.3f}",
-                f"{s['crps']:.5f}",
-                f"{s['coverage_90']:.2f}",
-                f"{s['mass_error']:+.1%}",
+                label(name),
+                *("–" if s[key] is None else form.format(s[key]) for key, _, form in COLUMNS),
             )
         table.add_section()
     if table.row_count:
@@ -42,7 +47,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     for heading in ("method", "two-phase flow", "waves and images", "training and analysis"):
         cost.add_column(heading, justify="left" if heading == "method" else "right")
     for name, seconds in summary["stage_seconds"].items():
-        cost.add_row(LABELS[name], *(f"{seconds[stage]:.1f}" for stage in stages))
+        cost.add_row(label(name), *(f"{seconds[stage]:.1f}" for stage in stages))
     console.print(cost)
     console.print(f"seconds in all: {summary['seconds']['in all']:.0f}", highlight=False)
 

@@ -2,26 +2,28 @@ r"""``seisflow validate``: whether a study can be run, how large it is, and abou
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from seisflow.cli.console import failing_clearly, say
+from seisflow.cli.options import StudyFile
 
 __all__ = ["validate"]
 
 
 def validate(
-    study: Annotated[Path, typer.Argument(help="Study file (TOML).", show_default=False)],
+    study: StudyFile,
     workers: Annotated[
-        int | None, typer.Option(help="Cores to reckon with; default: all of this machine.", show_default=False)
+        int | None,
+        typer.Option(help="Number of cores to reckon with. Default: all of this machine.", show_default=False),
     ] = None,
     measure: Annotated[
-        bool, typer.Option("--measure", help="Measure the rates on this machine: compute two members of the study.")
+        bool,
+        typer.Option("--measure", help="Measure the speed of this machine first, on two members: about a minute."),
     ] = False,
 ) -> None:
-    """Check a study file; say how many cells, members, shots and bytes, and about how long it takes."""
+    """Check a study file, and say how large and how long a run is."""
     from seisflow.runs.estimate import check_study
     from seisflow.study import load_study
 

@@ -1,5 +1,8 @@
 r"""Plume numbers that an operator asks for: mass in place and extent, as errors against a truth.
 
+region: cells that are wet in the truth or in any member of a reference ensemble. Coverage is counted there: elsewhere truth
+and members are dry, and every method is right.
+
 mass = Σ_c φ V ρ_n(p_c) S_c over the cells of the grid as they are, without the huge pore volume by which a simulator may
 mimic an open aquifer at its edges.
 
@@ -18,7 +21,23 @@ from numpy.typing import NDArray
 
 from seisflow.errors import InputError
 
-__all__ = ["extent", "extent_error", "front_width", "mass", "mass_error"]
+__all__ = ["DRY", "extent", "extent_error", "front_width", "mass", "mass_error", "region"]
+
+DRY = 0.01
+"""Saturation above which a cell counts as wet, that is as part of a plume [-]."""
+
+
+def region(truth: NDArray, reference: NDArray) -> NDArray[np.bool_]:
+    """The plume region: cells wet in the truth or in any member of the reference, ``shape``.
+
+    Parameters
+    ----------
+    truth
+        True saturation [-], ``shape``.
+    reference
+        Saturation of a reference ensemble [-], ``(M, *shape)``: the forecasts of the open loop where there is one.
+    """
+    return (truth > DRY) | (reference > DRY).any(axis=0)
 
 
 def mass(saturation: NDArray, density: NDArray, pore_volume: float | NDArray) -> NDArray[np.float64]:
@@ -50,7 +69,7 @@ def mass_error(masses: NDArray, true_mass: float) -> float:
     return float((np.mean(masses) - true_mass) / true_mass)
 
 
-def extent(saturation: NDArray, spacing: float, threshold: float = 0.01) -> NDArray[np.float64]:
+def extent(saturation: NDArray, spacing: float, threshold: float = DRY) -> NDArray[np.float64]:
     """Lateral extent of each plume [m]: the number of columns with S above the threshold, times the spacing.
 
     Parameters
@@ -68,7 +87,7 @@ def extent_error(saturation: NDArray, truth: NDArray, spacing: float) -> float:
     return float(extent(saturation, spacing).mean() - extent(truth[None], spacing)[0])
 
 
-def front_width(saturation: NDArray, low: float = 0.01, high: float = 0.15) -> NDArray[np.float64]:
+def front_width(saturation: NDArray, low: float = DRY, high: float = 0.15) -> NDArray[np.float64]:
     """Width of the front of every member [cells], ``(M,)``; NaN without a front.
 
     A learned or averaged state whose front is wider than that of simulated ones has been blurred.

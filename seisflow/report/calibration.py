@@ -16,14 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seisflow.diagnostics import coverage, rank_histogram, ranks
+from seisflow.diagnostics import coverage, plume, rank_histogram, ranks
 from seisflow.runs.reading import RunFolder
 from seisflow.seeds import generator
 
 __all__ = ["calibration", "plume_region"]
 
 NOMINAL = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-DRY = 0.01
 MOST_BINS = 16
 
 
@@ -32,12 +31,10 @@ def plume_region(run: RunFolder, survey: int) -> NDArray[np.bool_]:
     truth = run.truth(survey)
     method = "open_loop" if "open_loop" in run.done else next(iter(run.done))
     reference = run.ensemble(method, survey, "forecast")
-    region = np.zeros(run.grid.shape, bool)
-    if truth is not None:
-        region |= truth["saturation"][0] > DRY
-    if reference is not None:
-        region |= (reference["saturation"] > DRY).any(axis=0)
-    return region
+    known = [ensemble["saturation"] for ensemble in (truth, reference) if ensemble is not None]
+    if not known:
+        return np.zeros(run.grid.shape, bool)
+    return plume.region(known[0][0], known[-1])
 
 
 def _bins(members: int) -> int:

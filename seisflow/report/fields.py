@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from seisflow.ensemble import Ensemble
 from seisflow.grid import Grid, average
 from seisflow.report.blocks import Block
+from seisflow.report.sections import plume_window
 from seisflow.runs.reading import RunFolder
 from seisflow.units import BAR
 
@@ -128,13 +129,10 @@ class Fields:
 
     def window(self) -> tuple[float, float]:
         """Depths that hold all CO2 of truth and forecasts with a margin, so that a thin plume is not lost [m]."""
-        grid, wet = self.run.grid, np.zeros(self.run.grid.shape[-1], bool)
+        return plume_window(self.run.grid, self._saturations())
+
+    def _saturations(self) -> Iterator[NDArray]:
         for k in range(self.run.surveys):
-            truth = self.run.truth(k)
-            listed = [self.run.ensemble(method, k, "forecast") for method in self.run.done]
-            for ensemble in [truth, *listed]:
+            for ensemble in (self.run.truth(k), *(self.run.ensemble(m, k, "forecast") for m in self.run.done)):
                 if ensemble is not None:
-                    wet |= (ensemble["saturation"] > 0.01).any(axis=(0, 1))
-        low, high = grid.extent[-1]
-        depths = grid.centres(-1)[wet]
-        return (low, high) if not wet.any() else (max(low, depths.min() - 125), min(high, depths.max() + 75))
+                    yield ensemble["saturation"]

@@ -17,9 +17,13 @@ from typing import Any
 from seisflow.errors import InputError
 from seisflow.geology.section import load_section
 from seisflow.grid import average
-from seisflow.report import sections
 from seisflow.report.data_figure import data_figure
+from seisflow.report.geology_figure import geology_figure
+from seisflow.report.methods import label
+from seisflow.report.posterior_figures import comparison_figure, posterior_figure
+from seisflow.report.score_figure import score_figure
 from seisflow.report.scores import scores_of
+from seisflow.report.sections import save
 from seisflow.runs.reading import RunFolder
 from seisflow.units import MILLIDARCY
 
@@ -53,7 +57,7 @@ def draw(run: RunFolder, folder: Path, show: Progress | None = None, dpi: int = 
     tasks: list[tuple[str, Callable[[], Any]]] = []
     if scores:
         summary = {"survey_days": study.surveys.days, "scores": scores}
-        tasks.append(("scores", partial(sections.score_figure, summary)))
+        tasks.append(("scores", partial(score_figure, summary)))
     if run.done and not few:
         tasks.append(("geology", partial(_geology, run)))
     for k in range(max(run.done.values(), default=0)):
@@ -69,7 +73,7 @@ def draw(run: RunFolder, folder: Path, show: Progress | None = None, dpi: int = 
     for i, (name, make) in enumerate(tasks):
         figure = make()
         if figure is not None:
-            files.append(sections.save(figure, folder / f"{name}.png", dpi))
+            files.append(save(figure, folder / f"{name}.png", dpi))
         if show is not None:
             show("figures", i + 1, len(tasks))
     return files
@@ -96,7 +100,7 @@ def _geology(run: RunFolder) -> Any:
         "injector": (study.injection.x_m, *study.injection.depth_m),
         "monitors": study.wells.x_m if "wells" in study.surveys.modalities else (),
     }
-    return sections.geology_figure(
+    return geology_figure(
         run.grid,
         average(section.velocity, section.grid, run.grid),
         first["permeability"][:4] / MILLIDARCY,
@@ -105,20 +109,20 @@ def _geology(run: RunFolder) -> Any:
     )
 
 
-def _comparison(run: RunFolder, k: int, scores: dict[str, dict[str, float]]) -> Any:
+def _comparison(run: RunFolder, k: int, scores: dict[str, dict[str, float | None]]) -> Any:
     found = {m: run.ensemble(m, k, "posterior") for m in run.done}
     compared = {m: e["saturation"] for m, e in found.items() if e is not None}
     title = f"CO2 saturation at {_title(run, k)}"
-    return sections.comparison_figure(run.grid, _true_saturation(run, k), compared, scores, title)
+    return comparison_figure(run.grid, _true_saturation(run, k), compared, scores, title)
 
 
 def _posterior(run: RunFolder, k: int, method: str) -> Any:
     ahead, after = run.ensemble(method, k, "forecast"), run.ensemble(method, k, "posterior")
     if ahead is None or after is None:
         return None
-    title = f"{sections.LABELS.get(method, method)}: CO2 saturation at {_title(run, k)}"
+    title = f"{label(method)}: CO2 saturation at {_title(run, k)}"
     S = _true_saturation(run, k)
-    return sections.posterior_figure(run.grid, S, ahead["saturation"], after["saturation"], title)
+    return posterior_figure(run.grid, S, ahead["saturation"], after["saturation"], title)
 
 
 def _data(run: RunFolder, k: int) -> Any:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import matplotlib.colors
 
+from seisflow.analysis.methods import METHODS
 from seisflow.report.charts import legend
-from seisflow.report.sections import COLOURS, LABELS
 
 __all__ = ["colour", "label", "method_legend"]
 
+_TABLES = {table.name: table for table in METHODS}
+
 
 def colour(method: str) -> str:
-    """The colour of a method, for CSS."""
-    return matplotlib.colors.to_hex(COLOURS.get(method, "0.3"))
+    """The colour of a method, for CSS and for figures: ``#rrggbb``."""
+    return matplotlib.colors.to_hex(_TABLES[method].colour if method in _TABLES else "0.3")
 
 
 def label(method: str) -> str:
     """The name of a method for readers."""
-    return LABELS.get(method, method)
+    return _TABLES[method].label if method in _TABLES else method
 
 
 def method_legend(methods: list[str]) -> str:

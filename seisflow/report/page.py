@@ -16,12 +16,17 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from seisflow.report import ending, evaluation, opening, panels
-from seisflow.report.data import Data
+from seisflow.report import overview, viewer
+from seisflow.report.cost import cost
+from seisflow.report.data_fit import DataFit
 from seisflow.report.fields import QUANTITIES, Fields
+from seisflow.report.methods import label
+from seisflow.report.provenance import provenance
+from seisflow.report.score_charts import calibration_charts, score_charts
 from seisflow.report.scores import scores_of
-from seisflow.report.sections import DEVIATION, ERROR, EXAGGERATION, LABELS, VALUE
+from seisflow.report.sections import DEVIATION, ERROR, EXAGGERATION, VALUE
 from seisflow.runs.reading import RunFolder
+from seisflow.storage.stage_attributes import json_ready
 
 __all__ = ["page"]
 
@@ -60,7 +65,7 @@ def page(run: RunFolder) -> str:
         The run folder.
     """
     fields = Fields(run)
-    data = Data(fields)
+    data = DataFit(fields)
     blocks = list(fields.blocks())
     data_blocks = list(data.section_blocks())
     data_scales = data.scales(data_blocks)
@@ -69,7 +74,7 @@ def page(run: RunFolder) -> str:
     facts = {
         "grid": {"shape": fields.grid.shape, "spacing": fields.grid.spacing, "extent": fields.grid.extent},
         "days": [f"{day:g}" for day in study.surveys.days],
-        "methods": [{"id": m, "label": LABELS.get(m, m), "done": done} for m, done in run.done.items()],
+        "methods": [{"id": m, "label": label(m), "done": done} for m, done in run.done.items()],
         "quantities": [{"id": name, **about} for name, about in QUANTITIES.items()],
         "scales": fields.scales(blocks),
         "sections": {name: scale for name, (scale, _) in data_scales.items()},
@@ -88,17 +93,17 @@ def page(run: RunFolder) -> str:
     scores = scores_of(run)
     known = run.truth(0) is not None
     body = [
-        opening.head(run),
-        opening.result(run, scores),
-        panels.plume(run, fields, known),
-        panels.observations(run, data, data_scales),
-        evaluation.scores(run, scores),
-        evaluation.honesty(run),
-        ending.cost(run),
-        ending.study(run),
+        overview.head(run),
+        overview.result(run, scores),
+        viewer.plume(run, fields, known),
+        viewer.observations(run, data, data_scales),
+        score_charts(run, scores),
+        calibration_charts(run),
+        cost(run),
+        provenance(run),
     ]
     title = html.escape(f"seisflow: {study.name}, seed {study.seed}")
-    inner = json.dumps(facts, separators=(",", ":")).replace("</", "<\\/")
+    inner = json.dumps(json_ready(facts), separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><link rel="icon" href="data:,">'

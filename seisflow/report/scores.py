@@ -6,11 +6,13 @@ from seisflow.errors import InputError
 from seisflow.report.calibration import plume_region
 from seisflow.runs.reading import RunFolder
 from seisflow.runs.scoring import score
+from seisflow.storage.stage_attributes import json_ready
 from seisflow.study.build import build
 
 __all__ = ["scores_of"]
 
-Scores = dict[str, list[dict[str, float]]]
+Scores = dict[str, list[dict[str, float | None]]]
+"""Method → one table of scores a survey; None for a score that is no finite number."""
 
 
 def scores_of(run: RunFolder) -> Scores:
@@ -33,7 +35,7 @@ def scores_of(run: RunFolder) -> Scores:
                     truth, posterior = run.truth(k), run.ensemble(method, k, "posterior")
                     if truth is None or posterior is None:
                         break
-                    found[method].append(score(parts, truth, posterior, plume_region(run, k)))
+                    found[method].append(json_ready(score(parts, truth, posterior, plume_region(run, k))))
     except InputError:
         return {}
     return {method: steps for method, steps in found.items() if steps}

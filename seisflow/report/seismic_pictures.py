@@ -17,16 +17,13 @@ from numpy.typing import NDArray
 from seisflow.errors import InputError
 from seisflow.grid import Grid
 from seisflow.observation.waves.survey import Survey
+from seisflow.report.sections import ERROR, colour_bar, draw_field
 
 __all__ = ["gather_figure", "image_figure", "survey_figure", "time_lapse_figure"]
 
-AMPLITUDES = "RdBu_r"
-
-
-def _bar(figure: Any, mappable: Any, axes: Any, label: str) -> None:
-    bar = figure.colorbar(mappable, ax=axes, fraction=0.03, pad=0.01)
-    bar.set_label(label, fontsize=8)
-    bar.ax.tick_params(labelsize=7)
+AMPLITUDES = ERROR
+BAR = 0.03
+"""Width of the colour bars in units of that of the axes."""
 
 
 def _limit(values: NDArray, clip: float) -> tuple[float, str]:
@@ -38,20 +35,10 @@ def _limit(values: NDArray, clip: float) -> tuple[float, str]:
     return limit, "" if clip == 1 else f" (scale ends at the {100 * clip:g} % quantile)"
 
 
-def _section(axes: Any, field: NDArray, grid: Grid, exaggeration: float, **style: Any) -> Any:
-    if grid.ndim != 2 or np.shape(field) != grid.shape:
-        raise InputError("field.shape", np.shape(field), f"give a field of a 2-D grid, {grid.shape}")
-    (left, right), (top, bottom) = grid.extent
-    shown = axes.imshow(
-        np.asarray(field).T,
-        extent=(left, right, bottom, top),
-        interpolation="nearest",
-        aspect=exaggeration,
-        **style,
-    )
+def _labelled(axes: Any, field: NDArray, grid: Grid, exaggeration: float, **style: Any) -> Any:
+    shown = draw_field(axes, field, grid, exaggeration, **style)
     axes.set_xlabel("x [m]", fontsize=8)
     axes.set_ylabel("depth [m]", fontsize=8)
-    axes.tick_params(labelsize=7)
     return shown
 
 
@@ -80,8 +67,8 @@ def survey_figure(grid: Grid, velocity: NDArray, survey: Survey, title: str = ""
     parts: Any = figure.subfigures(2, 1, height_ratios=[2.4, 1])
     upper, lower = parts
     axes = upper.subplots()
-    shown = _section(axes, velocity, grid, exaggeration, cmap="viridis")
-    _bar(upper, shown, axes, "$v_p$ [m/s]")
+    shown = _labelled(axes, velocity, grid, exaggeration, cmap="viridis")
+    colour_bar(upper, shown, axes, "$v_p$ [m/s]", BAR)
     _points(axes, survey)
     axes.set_title(title or "velocity and survey", fontsize=10)
     left, right = lower.subplots(1, 2)
@@ -132,7 +119,7 @@ def gather_figure(survey: Survey, gathers: Mapping[str, NDArray], title: str = "
         axes.tick_params(labelsize=7)
     panels[0].set_ylabel("time [s]", fontsize=8)
     panels[0].set_ylim(survey.time[-1], 0)
-    _bar(figure, shown, list(panels), f"pressure [Pa]{note}")
+    colour_bar(figure, shown, list(panels), f"pressure [Pa]{note}", BAR)
     figure.suptitle(title, fontsize=10)
     return figure
 
@@ -160,8 +147,8 @@ def image_figure(
     figure = Figure(figsize=(11, 5.5), layout="constrained")
     axes = figure.subplots()
     limit, note = _limit(image, clip)
-    shown = _section(axes, image, grid, exaggeration, cmap=AMPLITUDES, vmin=-limit, vmax=limit)
-    _bar(figure, shown, axes, unit + note)
+    shown = _labelled(axes, image, grid, exaggeration, cmap=AMPLITUDES, vmin=-limit, vmax=limit)
+    colour_bar(figure, shown, axes, unit + note, BAR)
     if outline is not None and np.max(outline) > 0.05:
         axes.contour(grid.centres(0), grid.centres(1), np.asarray(outline).T, levels=[0.05], colors="k", linewidths=0.8)
     if survey is not None:
@@ -187,13 +174,13 @@ def time_lapse_figure(
     low = float(min(np.min(baseline), np.min(monitor)))
     high = float(max(np.max(baseline), np.max(monitor)))
     for axes, field, name in zip(panels, (baseline, monitor), ("baseline", "monitor"), strict=False):
-        shown = _section(axes, field, grid, exaggeration, cmap="viridis", vmin=low, vmax=high)
-        _bar(figure, shown, axes, unit)
+        shown = _labelled(axes, field, grid, exaggeration, cmap="viridis", vmin=low, vmax=high)
+        colour_bar(figure, shown, axes, unit, BAR)
         axes.set_title(name, fontsize=9)
     change = np.asarray(monitor, float) - np.asarray(baseline, float)
     limit, _ = _limit(change, 1.0)
-    shown = _section(panels[2], change, grid, exaggeration, cmap=AMPLITUDES, vmin=-limit, vmax=limit)
-    _bar(figure, shown, panels[2], unit)
+    shown = _labelled(panels[2], change, grid, exaggeration, cmap=AMPLITUDES, vmin=-limit, vmax=limit)
+    colour_bar(figure, shown, panels[2], unit, BAR)
     panels[2].set_title("monitor − baseline", fontsize=9)
     figure.suptitle(title, fontsize=10)
     return figure

@@ -10,24 +10,35 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import platform
 import socket
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from seisflow import __version__
 from seisflow.errors import InputError
 from seisflow.geology.section import load_section
 from seisflow.observation.data import DataField
-from seisflow.runs.scoring import versions
 from seisflow.storage.axes import Axes
 from seisflow.storage.errors import explained
 from seisflow.storage.store import Store
 from seisflow.study import Study, load_study
 from seisflow.study.axes import study_axes
 
-__all__ = ["locked", "open_run"]
+__all__ = ["locked", "open_run", "versions"]
+
+
+def versions() -> dict[str, str]:
+    """Versions of seisflow and of what it computes with."""
+    packages = ("numpy", "scipy", "torch", "devito", "zarr")
+    found = {"seisflow": __version__, "python": platform.python_version()}
+    for package in packages:
+        found[package] = version(package)
+    return found
 
 
 def open_run(study: Study, folder: Path, data: Mapping[str, DataField], repair: bool = False) -> Store:
@@ -95,7 +106,7 @@ def _sign(store: Store, study: Study) -> None:
         )
     if not record["versions"] or record["versions"][-1] != versions():
         record["versions"].append(versions())
-        store.write_text("run.json", json.dumps(record, indent=2) + "\n")
+        store.write_text("run.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
 def _values(study: Study) -> dict[str, Any]:

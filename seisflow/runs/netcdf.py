@@ -18,6 +18,7 @@ import zarr
 from seisflow.errors import InputError
 from seisflow.observation.files.array_files import netcdf
 from seisflow.runs.reading import RunFolder
+from seisflow.storage.stage_attributes import json_ready
 
 __all__ = ["export_netcdf"]
 
@@ -76,7 +77,9 @@ def _copy(source: Any, target: Any) -> None:
     """One stage: its arrays, coordinates and numbers."""
     for key, value in source.attrs.items():
         if key not in INNER:
-            target.attrs[key] = value if isinstance(value, int | float | str) else json.dumps(value)
+            target.attrs[key] = (
+                value if isinstance(value, int | float | str) else json.dumps(json_ready(value), allow_nan=False)
+            )
     arrays = dict(source.arrays())
     axes_of = _axes(arrays)
     target.dimensions = {axis: n for name, a in arrays.items() for axis, n in zip(axes_of[name], a.shape, strict=True)}

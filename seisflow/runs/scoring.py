@@ -6,34 +6,21 @@ loop where there is one), because elsewhere every method is right.
 
 from __future__ import annotations
 
-import platform
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seisflow import __version__, diagnostics
+from seisflow import diagnostics
 from seisflow.assimilation.loop import Step
+from seisflow.diagnostics import plume
 from seisflow.ensemble import Ensemble
-from seisflow.report.sections import LABELS
+from seisflow.runs.folder import versions
 from seisflow.study import Study
 from seisflow.study.build import Parts
 from seisflow.units import BAR
 
-__all__ = ["score", "summarise", "versions"]
-
-DRY = 0.01
-"""Saturation above which a cell counts as part of a plume."""
-
-
-def versions() -> dict[str, str]:
-    """Versions of seisflow and of what it computes with."""
-    packages = ("numpy", "scipy", "torch", "devito", "zarr")
-    found = {"seisflow": __version__, "python": platform.python_version()}
-    for package in packages:
-        found[package] = version(package)
-    return found
+__all__ = ["score", "summarise"]
 
 
 def score(parts: Parts, truth: Ensemble, samples: Ensemble, plume_region: NDArray[np.bool_]) -> dict[str, float]:
@@ -77,7 +64,7 @@ def summarise(study: Study, parts: Parts, truth: list[Ensemble], runs: dict[str,
     scores: dict[str, list[dict[str, float]]] = {name: [] for name in runs}
     for k, true in enumerate(truth):
         reference = runs.get("open_loop", next(iter(runs.values())))[k].forecast.ensemble
-        region = (true["saturation"][0] > DRY) | (reference["saturation"] > DRY).any(axis=0)
+        region = plume.region(true["saturation"][0], reference["saturation"])
         for name, steps in runs.items():
             scores[name].append(score(parts, true, steps[k].posterior.ensemble, region))
     stage_seconds = {
@@ -88,8 +75,9 @@ def summarise(study: Study, parts: Parts, truth: list[Ensemble], runs: dict[str,
         }
         for name, steps in runs.items()
     }
+    labels = {table.name: table.label for table in study.chosen}
     seconds = {
-        f"{LABELS[name]}: {stage}": value for name, stages in stage_seconds.items() for stage, value in stages.items()
+        f"{labels[name]}: {stage}": value for name, stages in stage_seconds.items() for stage, value in stages.items()
     }
     return {
         "name": study.name,

@@ -18,25 +18,15 @@ from seisflow.assimilation.open_loop_covariance import OpenLoopCovariance
 from seisflow.assimilation.scenario import Scenario
 from seisflow.dynamics.julia.engine import JuliaEngine
 from seisflow.dynamics.two_phase.model import (
-    Fluids,
     TwoPhaseFlow,
 )
 from seisflow.errors import InputError
-from seisflow.geology.section import Section, load_section
+from seisflow.geology.section import load_section
 from seisflow.grid import Grid, average
-from seisflow.observation.base import Observation
 from seisflow.observation.data import cell_positions
 from seisflow.observation.joint import Joint
-from seisflow.observation.seismic.noise import Repeatability
-from seisflow.observation.seismic.pressure_effect import HertzMindlin, LinearPressure
-from seisflow.observation.seismic.rock_physics import RockPhysics
-from seisflow.observation.seismic.seismic import Seismic
-from seisflow.observation.waves.imaging import Imaging
-from seisflow.observation.waves.survey import Survey
-from seisflow.observation.wells import Wells
-from seisflow.seeds import integer_seed
 from seisflow.study import Study
-from seisflow.units import BAR
+from seisflow.study.tables.surveys import SurveySite
 
 __all__ = ["Parts", "build", "build_analysis", "initial_pressure"]
 
@@ -81,84 +71,6 @@ def initial_pressure(study: Study) -> NDArray[np.float64]:
     grid = study.grid.build()
     with JuliaEngine(threads=1) as engine:
         return _dynamics(study, grid, engine).initial_state(1)["pressure"][0]
-
-
-def _wave_grid(study: Study, grid: Grid) -> Grid:
-    """The wave grid: as wide as the flow grid, over the depths of the study, with spacings that divide both."""
-    (left, right), (top, bottom) = grid.extent[0], study.seismic.depth_m
-    lengths = (right - left, bottom - top)
-    shape = tuple(max(1, round(length / h)) for length, h in zip(lengths, study.seismic.spacing_m, strict=True))
-    spacing = tuple(length / n for length, n in zip(lengths, shape, strict=True))
-    return Grid(shape, spacing, (left, top))
-
-
-def _seismic(
-    study: Study,
-    section: Section,
-    grid: Grid,
-    fluids: Fluids,
-    initial_pressure: NDArray,
-    workers: int,
-    executor: Executor | None,
-) -> Seismic:
-    s = study.seismic
-    wave_grid = _wave_grid(study, grid)
-    slowness = average(1 / section.velocity, section.grid, wave_grid)
-    geometry = {"seabed": Survey.seabed, "surface": Survey.surface}[s.survey]
-    survey = geometry(
-        wave_grid,
-        s.peak_frequency_Hz,
-        s.record_length_s,
-        n_sources=s.sources,
-        n_receivers=s.receivers,
-        source_depth=s.source_depth_m,
-        receiver_depth=s.receiver_depth_m,
-        interval=s.sampling_interval_s,
-    )
-    pressure = {
-        "none": None,
-        "hertz_mindlin": HertzMindlin(s.hertz_mindlin_exponent),
-        "linear": LinearPressure(s.velocity_per_bar_m_per_s / BAR),
-    }[s.pressure_effect]
-    errors = Repeatability(position=s.position_std_m, amplitude=s.shot_amplitude_std, delay=s.shot_delay_std_s)
-    return Seismic(
-        grid,
-        wave_grid,
-        1 / slowness,
-        average(section.density, section.grid, wave_grid),
-        study.geology.porosity,
-        survey,
-        rock_physics=RockPhysics(
-            mixing=s.mixing,
-            brie_exponent=s.brie_exponent,
-            K_brine=s.brine_modulus_GPa * 1e9,
-            K_co2=s.co2_modulus_GPa * 1e9,
-            K_mineral=s.mineral_modulus_GPa * 1e9,
-            density_brine=fluids.brine_density,
-            density_co2=fluids.co2_density,
-            pressure=pressure,
-        ),
-        imaging=Imaging(
-            condition=s.condition,
-            smoothing=s.smoothing_m,
-            mute_depth=s.mute_depth_m,
-        ),
-        shots=s.shots or None,
-        encoded_shots=s.encoded_shots,
-        codes=s.codes,
-        reference=s.reference,
-        snr=s.snr_dB,
-        repeatability=None if errors == Repeatability() else errors,
-        initial_pressure=initial_pressure,
-        noise_images=s.noise_images,
-        seed=integer_seed(study.seed, "seismic"),
-        space_order=s.space_order,
-        layer=s.absorbing_cells,
-        free_surface=s.free_surface,
-        memory=None if s.memory_GB is None else s.memory_GB * 1e9,
-        workers=workers,
-        executor=executor,
-    )
 
 
 def build_analysis(study: Study, name: str, parts: Parts) -> Analysis:
@@ -219,36 +131,22 @@ def build(study: Study, workers: int | None = None, executor: Executor | None = 
         engine = stack.enter_context(JuliaEngine(threads=1 if executor is not None else workers))
         dynamics = _dynamics(study, grid, engine)
         initial_pressure = dynamics.initial_state(1)["pressure"][0]
-        observations: list[Observation] = []
-        for modality in study.surveys.modalities:
-            if modality == "seismic":
-                observations.append(
-                    stack.enter_context(
-                        _seismic(
-                            study,
-                            section,
-                            grid,
-                            dynamics.fluids,
-                            initial_pressure,
-                            min(workers, study.ensemble.members),
-                            executor,
-                        )
-                    )
-                )
-            else:
-                observations.append(
-                    Wells(
-                        grid,
-                        study.wells.x_m,
-                        initial_pressure,
-                        saturation_std=study.wells.saturation_std,
-                        pressure_std=study.wells.pressure_std_bar * BAR,
-                    )
-                )
+        site = SurveySite(
+            section,
+            grid,
+            study.geology.porosity,
+            dynamics.fluids,
+            initial_pressure,
+            study.seed,
+            min(workers, study.ensemble.members),
+            executor,
+        )
+        observation = Joint([getattr(study, modality).build(site) for modality in study.surveys.modalities])
+        stack.callback(observation.close)
         scenario = Scenario(
             prior,
             dynamics,
-            Joint(observations),
+            observation,
             study.survey_times,
             study.ensemble.members,
             study.seed,

@@ -1,16 +1,20 @@
-r"""The keys of a study file as a page, made from the study's own classes: ``docs/study.md``, and ``seisflow keys``."""
+r"""The keys of a study file, made from the study's own classes: as text for a terminal, and as ``docs/study.md``."""
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 from pydantic import BaseModel
 
 from seisflow.study import Study
-from seisflow.study.describe import allowed, meaning, tables
+from seisflow.study.describe import allowed, meaning, tables, unit
 from seisflow.study.template import spelled
 
-__all__ = ["study_keys"]
+__all__ = ["keys_markdown", "keys_text"]
+
+WIDTH = 100
+"""Most characters of a line of text."""
 
 _TOP = """# The keys of a study file
 
@@ -36,10 +40,37 @@ def _rows(table: type[BaseModel]) -> list[str]:
     return rows
 
 
-def study_keys() -> str:
+def keys_markdown() -> str:
     """A Markdown page of every table and key of a study file, with defaults, allowed values and meaning."""
     page = [_TOP, *_rows(Study)]
     for name, table in tables(Study).items():
-        summary = (table.__doc__ or "").strip().splitlines()[0]
-        page += ["", f"## `[{name}]`", "", summary, "", *_rows(table)]
+        page += ["", f"## `[{name}]`", "", _summary(table), "", *_rows(table)]
     return "\n".join(page) + "\n"
+
+
+def _summary(table: type[BaseModel]) -> str:
+    return (table.__doc__ or "").strip().splitlines()[0]
+
+
+def _entries(table: type[BaseModel]) -> list[str]:
+    lines = []
+    for name, field in table.model_fields.items():
+        if name not in tables(table):
+            symbol = unit(name)[1]
+            may_be = f"Allowed: {allowed(field)}{f', in {symbol}' if symbol else ''}."
+            text = textwrap.fill(f"{meaning(field)} {may_be}", WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
+            lines += [f"  {name} = {_default(field.default)}", *text.splitlines()]
+    return lines
+
+
+def keys_text() -> str:
+    """Every table and key of a study file as text for a terminal: default, meaning, allowed values."""
+    head = (
+        "A study file is TOML: tables in brackets, and in them keys with values. Here every key stands with its default. "
+        "Units stand in the names of the keys; x counts from the section's left end, depth from the sea surface, in "
+        "metres. `seisflow init` writes a file with all of them."
+    )
+    page = [*textwrap.wrap(head, WIDTH), "", "At the top of the file:", *_entries(Study)]
+    for name, table in tables(Study).items():
+        page += ["", *textwrap.wrap(f"[{name}]  {_summary(table)}", WIDTH, subsequent_indent="  "), *_entries(table)]
+    return "\n".join(page).replace("`", "") + "\n"

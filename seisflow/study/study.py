@@ -3,16 +3,18 @@ r"""A whole study, the checks between its tables, and its file."""
 from __future__ import annotations
 
 import tomllib
-from itertools import pairwise
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, create_model, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, create_model, model_validator
 
 from seisflow.analysis.methods import METHODS, method
 from seisflow.analysis.table import MethodTable
 from seisflow.errors import InputError
-from seisflow.study.faults import first_fault
+from seisflow.study.checks import CHECKS
+from seisflow.study.faults import KEYS_ALONE, all_faults, as_one, found_by
 from seisflow.study.tables.ensemble import EnsembleTable
 from seisflow.study.tables.reservoir import FluidsTable, GeologyTable, GridTable, InjectionTable, SolverTable
 from seisflow.study.tables.surveys import SeismicTable, SurveysTable, WellsTable
@@ -62,90 +64,22 @@ class Study(_Whole):
     Raises
     ------
     InputError
-        From :func:`load_study` and :meth:`from_dict`: the first thing that is wrong, by the path of its key.
+        From :func:`load_study` and :meth:`from_dict`: everything that is wrong, each by the path of its key; it is a
+        :class:`~seisflow.study.faults.StudyError` where there is more than one.
     """
 
     @model_validator(mode="after")
-    def _parts_agree(self) -> Study:
-        grid = self.grid.build()
-        (left, right), (top, bottom) = grid.extent
-        days = self.surveys.days
-        if days[0] <= 0:
-            raise InputError("surveys.days", days, "the first survey must come after day 0, the start of the study")
-        if any(later <= earlier for earlier, later in pairwise(days)):
-            raise InputError("surveys.days", days, "give the days of the surveys in increasing order")
-        if self.surveys.data and len(self.surveys.data) != len(days):
-            raise InputError(
-                "surveys.data",
-                self.surveys.data,
-                f"give one list of files for each of the {len(days)} surveys, or none",
-            )
-        if days[0] <= self.injection.start_day:
-            raise InputError(
-                "surveys.days",
-                days,
-                f"the first survey must come after injection.start_day = {self.injection.start_day:g}",
-            )
-        stop = self.injection.stop_day
-        if stop is not None and stop <= self.injection.start_day:
-            raise InputError("injection.stop_day", stop, f"it must follow start_day = {self.injection.start_day:g}")
-        if not left < self.injection.x_m < right:
-            raise InputError("injection.x_m", self.injection.x_m, f"the grid reaches from {left:g} to {right:g} m")
-        first, last = self.injection.depth_m
-        if not top <= first < last <= bottom:
-            raise InputError(
-                "injection.depth_m", (first, last), f"give top < bottom inside the grid, {top:g} to {bottom:g} m"
-            )
-        for x in self.wells.x_m:
-            if not left < x < right:
-                raise InputError("wells.x_m", x, f"the grid reaches from {left:g} to {right:g} m")
-        if self.fluids.co2_residual + self.fluids.brine_residual >= 1:
-            raise InputError(
-                "fluids.co2_residual", self.fluids.co2_residual, "with fluids.brine_residual it must stay below 1"
-            )
-        if self.fluids.co2_density_kg_per_m3 >= self.fluids.brine_density_kg_per_m3:
-            raise InputError(
-                "fluids.co2_density_kg_per_m3", self.fluids.co2_density_kg_per_m3, "it must be lighter than the brine"
-            )
-        if len(set(self.methods)) != len(self.methods):
-            raise InputError("methods", self.methods, "name every method once")
-        for table in self.chosen:
-            if self.ensemble.members < table.least_members:
-                raise InputError(
-                    "ensemble.members",
-                    self.ensemble.members,
-                    f'the method "{table.name}" needs at least {table.least_members} members to learn from',
-                )
-        if len(set(self.surveys.modalities)) != len(self.surveys.modalities):
-            raise InputError("surveys.modalities", self.surveys.modalities, "name every modality once")
-        low, high = self.seismic.depth_m
-        if "seismic" in self.surveys.modalities:
-            if not low <= top < bottom <= high + 1e-6:
-                raise InputError(
-                    "seismic.depth_m",
-                    (low, high),
-                    f"the wave model must contain the flow grid, {top:g} to {bottom:g} m",
-                )
-            if self.seismic.free_surface and low != 0:
-                raise InputError(
-                    "seismic.free_surface", True, f"the sea surface is at depth 0, seismic.depth_m begins at {low:g} m"
-                )
-            for key in ("source_depth_m", "receiver_depth_m"):
-                depth = getattr(self.seismic, key)
-                if not low <= depth <= high:
-                    raise InputError(f"seismic.{key}", depth, f"the wave model reaches from {low:g} to {high:g} m")
-            if self.seismic.encoded_shots is not None and self.seismic.encoded_shots > self.seismic.sources:
-                raise InputError(
-                    "seismic.encoded_shots",
-                    self.seismic.encoded_shots,
-                    f"it must not exceed seismic.sources = {self.seismic.sources}",
-                )
-            shots = self.seismic.shots
-            if shots and self.seismic.encoded_shots is not None:
-                raise InputError("seismic.shots", shots, "choose either a subset of the shots or encoded_shots")
-            if len(set(shots)) != len(shots) or any(shot >= self.seismic.sources for shot in shots):
-                raise InputError("seismic.shots", shots, f"name different ones from 0 to {self.seismic.sources - 1}")
+    def _parts_agree(self, info: ValidationInfo) -> Study:
+        if not (info.context or {}).get(KEYS_ALONE):
+            faults = found_by(self._checks())
+            if faults:
+                raise as_one(faults)
         return self
+
+    def _checks(self) -> Iterator[Callable[[], None]]:
+        """The checks between keys; each raises InputError where it finds a contradiction."""
+        for check in CHECKS:
+            yield partial(check, self)
 
     @property
     def chosen(self) -> tuple[MethodTable, ...]:
@@ -163,7 +97,7 @@ class Study(_Whole):
         try:
             return Study.model_validate(values)
         except ValidationError as error:
-            raise first_fault(error, Study) from error
+            raise all_faults(error, values, Study) from error
 
     def to_toml(self, comments: bool = False) -> str:
         """The study as a TOML file that :func:`load_study` reads back to the same study.
@@ -198,7 +132,7 @@ def load_study(file: str | Path) -> Study:
     Raises
     ------
     InputError
-        When the file is missing, is not TOML, or a key is wrong; the message names the key.
+        When the file is missing, is not TOML, or keys are wrong; the message names them all.
     """
     path = Path(file)
     if not path.is_file():

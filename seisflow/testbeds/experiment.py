@@ -22,11 +22,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from seisflow.analysis.base import Analysis, Evidence
+from seisflow.analysis.importance import member_weights
 from seisflow.covariance import Covariance
-from seisflow.diagnostics.scores import crps
+from seisflow.diagnostics import crps, effective_size
 from seisflow.dynamics.base import Advanced
 from seisflow.dynamics.vector_model import VectorModel
 from seisflow.ensemble import Ensemble
@@ -34,7 +34,7 @@ from seisflow.errors import InputError, SimulationError
 from seisflow.observation.vector import VectorObservation
 from seisflow.seeds import generator
 
-__all__ = ["Experiment", "Scores", "Twin", "normalised_weights"]
+__all__ = ["Experiment", "Scores", "Twin"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,8 +228,8 @@ class Experiment:
                 break
             x = ensemble["state"]
             table["rmse"][k], table["spread"][k] = _error_and_spread(ensemble, twin.truth[k], posterior.mean)
-            weights = normalised_weights(ensemble)
-            table["effective_size"][k] = 1 / (weights**2).sum()
+            weights = member_weights(ensemble)
+            table["effective_size"][k] = effective_size(weights)
             if table["effective_size"][k] > 1 + 1e-6:
                 table["crps"][k] = crps(x, twin.truth[k], weights=weights if "log_weight" in ensemble else None)
             if "log_weight" not in ensemble:
@@ -252,16 +252,8 @@ def _arrived(advanced: Advanced, what: str) -> Ensemble:
     return advanced.ensemble
 
 
-def normalised_weights(ensemble: Ensemble) -> NDArray[np.float64]:
-    """Weights ``(M,)`` that sum to one: from the field ``log_weight``, equal without it."""
-    if "log_weight" not in ensemble:
-        return np.full(ensemble.size, 1 / ensemble.size)
-    logs = np.asarray(ensemble["log_weight"], np.float64)
-    return np.exp(logs - logsumexp(logs))
-
-
 def _error_and_spread(ensemble: Ensemble, truth: NDArray, mean: NDArray | None = None) -> tuple[float, float]:
-    w, x = normalised_weights(ensemble), ensemble["state"]
+    w, x = member_weights(ensemble), ensemble["state"]
     centre = w @ x
     unbiased = 1 - (w**2).sum()
     with np.errstate(over="ignore"):  # a filter on its way to divergence

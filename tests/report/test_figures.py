@@ -1,5 +1,6 @@
 """Figures and moving pictures of a run, and the command that writes them."""
 
+import json
 import shutil
 
 import numpy as np
@@ -16,6 +17,7 @@ from seisflow.report.animation import animate
 from seisflow.report.calibration import calibration
 from seisflow.report.charts import ticks
 from seisflow.report.figures import draw
+from seisflow.report.tables import COLUMNS, score_table
 from tests.report.runs import STUDY, made_run
 
 
@@ -133,3 +135,16 @@ def test_that_ticks_are_round_few_and_inside(low, high):
     steps = np.diff(found)
     assert np.allclose(steps, steps[0])
     assert f"{steps[0]:.0e}"[0] in "125" or f"{steps[0]:.1e}".startswith("2.5")
+
+
+def test_that_a_score_that_is_no_number_is_a_gap_and_never_the_best(tmp_path):
+    folder = made_run(tmp_path / "run", done={"open_loop": 1, "enkf": 1})
+    step = dict.fromkeys([key for key, *_ in COLUMNS] + ["rmse_plume", "pressure_crps_bar"], 0.25)
+    scores = {"open_loop": [step | {"rmse": None, "ssim": None}], "enkf": [step | {"ssim": None}]}
+    (folder / "summary.json").write_text(json.dumps({"survey_days": [100.0], "scores": scores}))
+    files = write_report(folder, figures="few", dpi=30)
+    assert files[1].name == "scores.png"
+    table = score_table("all", {method: steps[0] for method, steps in scores.items()})
+    first, second = table.split("<tr>")[2:]
+    assert first.startswith("<td>open loop</td><td>–</td><td>–</td>")
+    assert second.startswith("<td>EnKF</td><td class=best>0.2500</td><td>–</td>")

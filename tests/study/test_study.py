@@ -1,3 +1,4 @@
+import pickle
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from seisflow.errors import InputError
 from seisflow.study import Study, load_study
 from seisflow.study.describe import tables, unit
-from seisflow.study.keys_page import study_keys
+from seisflow.study.keys_page import keys_markdown
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -65,9 +66,46 @@ def test_that_a_bad_study_is_refused_by_the_path_of_its_key(text, key, says, tmp
     assert str(caught.value).startswith(key)
 
 
+def test_that_all_faults_of_a_study_are_told_at_once_each_with_its_key_and_what_is_allowed(tmp_path):
+    file = tmp_path / "study.toml"
+    file.write_text(
+        'sed = 1\nmethods = ["kalman", "enkf"]\n[geology]\nporosity = -0.1\n[injection]\nx_m = 9000.0\n'
+        "[fluids]\nco2_residual = 0.95\n[seismic]\nshots = [0, 0]"
+    )
+    with pytest.raises(InputError) as caught:
+        load_study(file)
+    told = str(caught.value).splitlines()
+    for key, says in {
+        "methods.0 = 'kalman'": "open_loop",
+        "geology.porosity = -0.1": "above 0 and below 1",
+        "sed = 1": "did you mean seed",
+        "injection.x_m = 9000.0": "from 300 to 3500 m",
+        "fluids.co2_residual = 0.95": "below 1",
+        "seismic.shots = (0, 0)": "from 0 to 7",
+    }.items():
+        (line,) = [line for line in told if line.startswith(f"{key}: ")]
+        assert says in line
+    assert len(told) == 6
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # as another process would raise it
+
+
+def test_that_a_key_that_is_wrong_itself_brings_no_contradictions_with_its_default():
+    values = {
+        "grid": {"spacing_m": "six"},
+        "wells": {"x_m": [10_000.0]},
+        "injection": {"start_day": 100.0, "stop_day": 50.0},
+    }
+    with pytest.raises(InputError) as caught:
+        Study.from_dict(values)
+    spacing, stop = str(caught.value).splitlines()  # nobody knows how far the grid reaches: nothing about the well
+    assert spacing.startswith("grid.spacing_m = 'six': ")
+    assert stop == "injection.stop_day = 50.0: it must follow start_day = 100."
+    assert Study() == Study.from_dict({})  # the defaults are whole
+
+
 def test_that_the_page_of_keys_is_up_to_date_and_explains_every_key():
     page = (EXAMPLES.parent / "docs" / "study.md").read_text()
-    assert page == study_keys(), "run `seisflow keys > docs/study.md`"
+    assert page == keys_markdown(), "run `seisflow keys --markdown > docs/study.md`"
     assert "|  |" not in page
 
 

@@ -32,7 +32,7 @@ from torch import Tensor
 from seisflow.analysis.adjustments import Adjustment, mixing
 from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.ensemble_space import DataSpace, transformed
-from seisflow.analysis.weights import without_weights
+from seisflow.analysis.importance import without_weights
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.learning.flows.bijector import ConditionalFlow

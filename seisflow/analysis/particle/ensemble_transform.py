@@ -28,8 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
+from seisflow.analysis.importance import carried, log_likelihood, normalise, without_weights
 from seisflow.analysis.table import InformedTable, Site
-from seisflow.analysis.weights import carried, effective_size, log_likelihood, normalise, without_weights
+from seisflow.diagnostics import effective_size
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.tables import NonNegative

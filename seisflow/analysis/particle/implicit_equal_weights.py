@@ -33,10 +33,10 @@ from scipy.optimize import brentq
 from scipy.special import gammainc, gammaln, lambertw
 
 from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
+from seisflow.analysis.importance import carried, normalise, without_weights
 from seisflow.analysis.particle.kernel_mixture import KernelMixture
 from seisflow.analysis.static_covariance import StaticCovariance, control_posterior
 from seisflow.analysis.table import InformedTable, Site
-from seisflow.analysis.weights import carried, normalise, without_weights
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
+from seisflow.analysis.importance import without_weights
 from seisflow.analysis.static_covariance import StaticCovariance
-from seisflow.analysis.weights import without_weights
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 

@@ -3,7 +3,7 @@ r"""The bootstrap particle filter.
     w_i ∝ w_i p(y° | x_i)                                    weights of the forecast members
     if N_eff = 1/Σ w_i² ≤ ν M:                               (ν = ``resample_below``)
         j(1) … j(M) by systematic resampling of w ,  w_i = 1/M
-        x_i ← x_j(i),  copies jittered                       (:mod:`seisflow.analysis.weights`)
+        x_i ← x_j(i),  copies jittered                       (:mod:`seisflow.analysis.importance`)
 
 Gordon, Salmond & Smith 1993 (IEE Proc. F 140, 107–113); van Leeuwen et al. 2019 (QJRMS 145, 2335–2365). It is exact for
 M → ∞, whatever the prior and the noise.
@@ -18,16 +18,16 @@ from typing import ClassVar
 import numpy as np
 
 from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
-from seisflow.analysis.table import InformedTable, Site
-from seisflow.analysis.weights import (
+from seisflow.analysis.importance import (
     carried,
-    effective_size,
     jitter_duplicates,
     log_likelihood,
     normalise,
     systematic_resampling,
     without_weights,
 )
+from seisflow.analysis.table import InformedTable, Site
+from seisflow.diagnostics import effective_size
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.tables import NonNegative

@@ -27,10 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
+from seisflow.analysis.importance import without_weights
 from seisflow.analysis.particle.localized_prior import LocalizedPrior
 from seisflow.analysis.table import InformedTable, Site
 from seisflow.analysis.variational.linearization import DifferentiableObservation
-from seisflow.analysis.weights import without_weights
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.tables import Count, Positive

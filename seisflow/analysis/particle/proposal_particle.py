@@ -20,15 +20,15 @@ from numpy.typing import NDArray
 
 from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress, Simulations
 from seisflow.analysis.components import OnComponents
-from seisflow.analysis.table import InformedTable, Site
-from seisflow.analysis.weights import (
-    effective_size,
+from seisflow.analysis.importance import (
     jitter_duplicates,
     log_likelihood,
     normalise,
     systematic_resampling,
     without_weights,
 )
+from seisflow.analysis.table import InformedTable, Site
+from seisflow.diagnostics import effective_size
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.tables import Count, NonNegative

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
+from seisflow.dynamics.two_phase.model import Fluids
+from seisflow.geology.section import Section
+from seisflow.grid import Grid, average
+from seisflow.observation.seismic.noise import Repeatability
+from seisflow.observation.seismic.pressure_effect import HertzMindlin, LinearPressure
+from seisflow.observation.seismic.rock_physics import RockPhysics
+from seisflow.observation.seismic.seismic import Seismic
+from seisflow.observation.waves.imaging import Imaging
+from seisflow.observation.waves.survey import Survey
+from seisflow.observation.wells import Wells
+from seisflow.seeds import integer_seed
 from seisflow.tables import Count, Finite, Length, NonNegative, Positive, Table
+from seisflow.units import BAR
 
 __all__ = ["SeismicTable", "SurveysTable", "WellsTable"]
 
@@ -25,6 +41,40 @@ class SurveysTable(Table):
     says; an empty list: to come, by ``seisflow assimilate``. Left empty as a whole: truth and data are made in silico."""
 
 
+@dataclass(frozen=True, eq=False)
+class SurveySite:
+    """Where a survey is made: what the tables of the data are told of the study when they build an observation.
+
+    Parameters
+    ----------
+    section
+        Velocity and density of the ground.
+    grid
+        Flow grid.
+    porosity
+        φ [-].
+    fluids
+        CO2 and brine.
+    initial_pressure
+        Pressure before injection on the flow grid [Pa].
+    seed
+        Root seed of the study.
+    workers
+        Processes that an observation may start.
+    executor
+        Where members are simulated instead; None: in these processes.
+    """
+
+    section: Section
+    grid: Grid
+    porosity: float
+    fluids: Fluids
+    initial_pressure: NDArray[np.float64]
+    seed: int
+    workers: int = 1
+    executor: Executor | None = None
+
+
 class SeismicTable(Table):
     """Acquisition, waves and image."""
 
@@ -38,11 +88,11 @@ class SeismicTable(Table):
     sources: Count = 8
     """What is fired, spread evenly over x: the seabed nodes by reciprocity, or the shots of a surface survey."""
     source_depth_m: NonNegative = 212.5
-    """Their depth."""
+    """Depth of the sources."""
     receivers: Count = 200
     """What records: the shot points near the surface by reciprocity, or the receivers of a surface survey."""
     receiver_depth_m: NonNegative = 12.5
-    """Their depth."""
+    """Depth of the receivers."""
     peak_frequency_Hz: Annotated[float, Field(ge=0.01, le=10_000)] = 15.0  # noqa: N815
     """Peak frequency of the Ricker wavelet."""
     record_length_s: Annotated[float, Field(gt=0, le=200)] = 1.8
@@ -98,13 +148,95 @@ class SeismicTable(Table):
     velocity_per_bar_m_per_s: Annotated[float, Field(le=0, allow_inf_nan=False)] = -0.5
     """Change of v_p per bar of pore pressure, of the linear law."""
 
+    def wave_grid(self, grid: Grid) -> Grid:
+        """The wave grid: as wide as the flow grid, over the depths of the study, with spacings that divide both."""
+        (left, right), (top, bottom) = grid.extent[0], self.depth_m
+        lengths = (right - left, bottom - top)
+        shape = tuple(max(1, round(length / h)) for length, h in zip(lengths, self.spacing_m, strict=True))
+        spacing = tuple(length / n for length, n in zip(lengths, shape, strict=True))
+        return Grid(shape, spacing, (left, top))
+
+    def acquisition(self, wave_grid: Grid) -> Survey:
+        """Sources, receivers and wavelet."""
+        geometry = {"seabed": Survey.seabed, "surface": Survey.surface}[self.survey]
+        return geometry(
+            wave_grid,
+            self.peak_frequency_Hz,
+            self.record_length_s,
+            n_sources=self.sources,
+            n_receivers=self.receivers,
+            source_depth=self.source_depth_m,
+            receiver_depth=self.receiver_depth_m,
+            interval=self.sampling_interval_s,
+        )
+
+    def rock_physics(self, fluids: Fluids) -> RockPhysics:
+        """From saturation and pressure to velocity and density."""
+        pressure = {
+            "none": None,
+            "hertz_mindlin": HertzMindlin(self.hertz_mindlin_exponent),
+            "linear": LinearPressure(self.velocity_per_bar_m_per_s / BAR),
+        }[self.pressure_effect]
+        return RockPhysics(
+            mixing=self.mixing,
+            brie_exponent=self.brie_exponent,
+            K_brine=self.brine_modulus_GPa * 1e9,
+            K_co2=self.co2_modulus_GPa * 1e9,
+            K_mineral=self.mineral_modulus_GPa * 1e9,
+            density_brine=fluids.brine_density,
+            density_co2=fluids.co2_density,
+            pressure=pressure,
+        )
+
+    def build(self, site: SurveySite) -> Seismic:
+        """Seismic images as an observation."""
+        wave_grid = self.wave_grid(site.grid)
+        errors = Repeatability(
+            position=self.position_std_m, amplitude=self.shot_amplitude_std, delay=self.shot_delay_std_s
+        )
+        return Seismic(
+            site.grid,
+            wave_grid,
+            1 / average(1 / site.section.velocity, site.section.grid, wave_grid),
+            average(site.section.density, site.section.grid, wave_grid),
+            site.porosity,
+            self.acquisition(wave_grid),
+            rock_physics=self.rock_physics(site.fluids),
+            imaging=Imaging(condition=self.condition, smoothing=self.smoothing_m, mute_depth=self.mute_depth_m),
+            shots=self.shots or None,
+            encoded_shots=self.encoded_shots,
+            codes=self.codes,
+            reference=self.reference,
+            snr=self.snr_dB,
+            repeatability=None if errors == Repeatability() else errors,
+            initial_pressure=site.initial_pressure,
+            noise_images=self.noise_images,
+            seed=integer_seed(site.seed, "seismic"),
+            space_order=self.space_order,
+            layer=self.absorbing_cells,
+            free_surface=self.free_surface,
+            memory=None if self.memory_GB is None else self.memory_GB * 1e9,
+            workers=site.workers,
+            executor=site.executor,
+        )
+
 
 class WellsTable(Table):
     """Monitoring wells, logged over the whole column."""
 
     x_m: Annotated[tuple[Finite, ...], Field(min_length=1)] = (1900.0,)
-    """Positions."""
+    """Positions of the wells along x."""
     saturation_std: Annotated[float, Field(gt=0, le=1)] = 0.02
     """Standard deviation of the saturation's noise."""
     pressure_std_bar: Annotated[float, Field(gt=0, le=1000)] = 0.5
     """Standard deviation of the pressure's noise."""
+
+    def build(self, site: SurveySite) -> Wells:
+        """Logs as an observation."""
+        return Wells(
+            site.grid,
+            self.x_m,
+            site.initial_pressure,
+            saturation_std=self.saturation_std,
+            pressure_std=self.pressure_std_bar * BAR,
+        )

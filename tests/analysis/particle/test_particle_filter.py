@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from seisflow.analysis.base import Evidence
+from seisflow.analysis.importance import normalise, systematic_resampling
 from seisflow.analysis.particle.particle_filter import ParticleFilter
-from seisflow.analysis.weights import effective_size, normalise, systematic_resampling
 from seisflow.covariance import DiagonalCovariance
+from seisflow.diagnostics import effective_size
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.observation.vector import VectorObservation

@@ -1,4 +1,4 @@
-r"""The parts of a page that its script fills: the plume over time, and observed beside predicted data."""
+r"""What the page's viewer (``viewer.js``) fills: the plume over time, and observed beside predicted data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping
 
 from seisflow.observation.data import DataField
-from seisflow.report.data import Data
+from seisflow.report.data_fit import DataFit
 from seisflow.report.fields import QUANTITIES, Fields
 from seisflow.report.methods import label
 from seisflow.report.tables import table
@@ -116,7 +116,7 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def observations(run: RunFolder, data: Data, scales: Mapping[str, tuple[float, float]]) -> str:
+def observations(run: RunFolder, data: DataFit, scales: Mapping[str, tuple[float, float]]) -> str:
     """Observed beside predicted data.
 
     Parameters

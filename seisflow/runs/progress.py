@@ -1,12 +1,13 @@
 r"""Progress of a run: bars with the time left on a terminal, plain lines with a clock in a file or a batch job.
 
     terminal      one bar for every kind of work; what is finished stays above the bars as a line when ``verbose``
+    notebook      the same bars where ipywidgets is installed, and the lines of a batch job where it is not
     file, batch   one line when something ends, and one every minute while it lasts, with the time left
     quiet         nothing but warnings and errors
     log           the lines, whatever the terminal shows, added to a file as well
 
-Messages of the package's own logger (``logging.getLogger("seisflow")``) go the same way while a display is open: warnings
-always, information when ``verbose``; so do Python's warnings.
+While a display is open, messages of the package's own logger (``logging.getLogger("seisflow")``) go the same way: warnings
+always, information when ``verbose``. So do Python's warnings. With ``messages=False`` both stay as they are.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from __future__ import annotations
 import logging
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -31,7 +35,7 @@ from rich.progress import (
 
 from seisflow.errors import InputError
 
-__all__ = ["Display"]
+__all__ = ["ProgressDisplay", "progress_shown"]
 
 HEARTBEAT = 60.0
 """Seconds between the lines about work that lasts, where there is no terminal."""
@@ -40,7 +44,7 @@ HEARTBEAT = 60.0
 class _Lines(logging.Handler):
     """Log records as lines of a display."""
 
-    def __init__(self, display: Display) -> None:
+    def __init__(self, display: ProgressDisplay) -> None:
         super().__init__(logging.INFO if display.verbose or display.log is not None else logging.WARNING)
         self.display = display
 
@@ -50,19 +54,21 @@ class _Lines(logging.Handler):
         self.display.line(level + record.getMessage(), always=grave, shown=grave or self.display.verbose)
 
 
-class Display:
+class ProgressDisplay:
     """Shows how far a run has come: ``display(what, done, total)``.
 
     Parameters
     ----------
     console
-        Where to write; bars only when it is a terminal.
+        Where to write; default: standard error. Bars only when it is a terminal, or a notebook with ipywidgets.
     quiet
         Show warnings and errors only.
     verbose
         Show information as well, such as every stage that is kept.
     log
         A file to which all lines are added, information included.
+    messages
+        Whether log messages of seisflow and Python's warnings become lines of this display while it is open.
 
     Raises
     ------
@@ -76,11 +82,12 @@ class Display:
         quiet: bool = False,
         verbose: bool = False,
         log: Path | None = None,
+        messages: bool = True,
     ) -> None:
         if quiet and verbose:
             raise InputError("verbose", True, "choose either quiet or verbose")
         self.console = console or Console(stderr=True)
-        self.quiet, self.verbose, self.log = quiet, verbose, log
+        self.quiet, self.verbose, self.log, self.messages = quiet, verbose, log, messages
         self._file: TextIO | None = None
         self._usual: Any = None
         self._prefix = ""
@@ -90,29 +97,21 @@ class Display:
         self._ended: set[str] = set()
         self._handler = _Lines(self)
         self._level = logging.NOTSET
-        self._bars: Progress | None = None
-        if not quiet and self.console.is_terminal:
-            self._bars = Progress(
-                TextColumn("{task.description:<44}"),
-                BarColumn(bar_width=24),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(),
-                console=self.console,
-            )
+        self._live = self.console.is_terminal or (self.console.is_jupyter and find_spec("ipywidgets") is not None)
+        self._bars = _bars(self.console) if self._live and not quiet else None
 
-    def __enter__(self) -> Display:
+    def __enter__(self) -> ProgressDisplay:
         if self.log is not None:
             try:
                 self._file = self.log.open("a", encoding="utf-8", buffering=1)  # line by line: a killed run loses none
             except OSError as error:
                 raise InputError("log", str(self.log), f"it cannot be written to ({error.strerror})") from error
-        self._usual, warnings.showwarning = warnings.showwarning, self._warning
-        logger = logging.getLogger("seisflow")
-        self._level = logger.level
-        logger.setLevel(self._handler.level)
-        logger.addHandler(self._handler)
+        if self.messages:
+            self._usual, warnings.showwarning = warnings.showwarning, self._warning
+            logger = logging.getLogger("seisflow")
+            self._level = logger.level
+            logger.setLevel(self._handler.level)
+            logger.addHandler(self._handler)
         if self._bars is not None:
             self._bars.start()
         return self
@@ -122,10 +121,11 @@ class Display:
     ) -> None:
         if self._bars is not None:
             self._bars.stop()
-        logger = logging.getLogger("seisflow")
-        logger.removeHandler(self._handler)
-        logger.setLevel(self._level)
-        warnings.showwarning = self._usual
+        if self.messages:
+            logger = logging.getLogger("seisflow")
+            logger.removeHandler(self._handler)
+            logger.setLevel(self._level)
+            warnings.showwarning = self._usual
         if error is not None:
             self._note(f"ended by {type(error).__name__}: {error}")
         if self._file is not None:
@@ -152,7 +152,7 @@ class Display:
         self._note(text)
         if not shown or (self.quiet and not always):
             return
-        if not self.console.is_terminal:
+        if not self._live:
             text = f"{_clock()}  {text}"
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
@@ -171,6 +171,35 @@ class Display:
             self._ended.add(label)
             text = f"{label}: {total} done in {_spoken(now - began)}"
             self.line(text, shown=self._bars is None or self.verbose)
+
+
+@contextmanager
+def progress_shown(display: ProgressDisplay | bool) -> Iterator[ProgressDisplay]:
+    """The display of a caller, or one that is open within the block.
+
+    Parameters
+    ----------
+    display
+        A display that its caller opens and closes; True: one on standard error; False: one that shows nothing.
+        The caller's logging and warnings stay as they are with either of the latter two.
+    """
+    if isinstance(display, ProgressDisplay):
+        yield display
+        return
+    with ProgressDisplay(quiet=not display, messages=False) as own:
+        yield own
+
+
+def _bars(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description:<44}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+    )
 
 
 def _clock() -> str:

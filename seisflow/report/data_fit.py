@@ -27,7 +27,7 @@ from seisflow.report.data_kinds import display_unit, logs_of, sections_of
 from seisflow.report.fields import Fields
 from seisflow.runs.reading import RunFolder
 
-__all__ = ["Data"]
+__all__ = ["DataFit"]
 
 LEVELS = (0.05, 0.5, 0.95)
 READ = {"saturation": "saturation", "pressure_change": "pressure"}
@@ -35,8 +35,8 @@ READ = {"saturation": "saturation", "pressure_change": "pressure"}
 
 
 @dataclass(frozen=True, eq=False)
-class Data:
-    """The data of a run for its page.
+class DataFit:
+    """Observed and predicted data of a run for its page.
 
     Parameters
     ----------

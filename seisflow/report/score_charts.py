@@ -1,4 +1,4 @@
-r"""How good and how honest a run is: scores over the surveys, and calibration."""
+r"""How good and how honest a run is, as charts: scores over the surveys, and calibration."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from seisflow.report.scores import Scores
 from seisflow.report.tables import score_table
 from seisflow.runs.reading import RunFolder
 
-__all__ = ["honesty", "scores"]
+__all__ = ["calibration_charts", "score_charts"]
 
 CHARTS: list[tuple[str, str, float | None, tuple[float, float] | None]] = [
     ("rmse", "RMSE of saturation [–]", 0.0, None),
@@ -23,16 +23,17 @@ CHARTS: list[tuple[str, str, float | None, tuple[float, float] | None]] = [
 ]
 
 
-def scores(run: RunFolder, found: Scores) -> str:
+def score_charts(run: RunFolder, found: Scores) -> str:
     """Scores over the surveys, as charts and as tables."""
     if not found:
         return '<section id="scores"><h2>Scores over time</h2><p>There are none without a truth.</p></section>'
     days, methods = run.study.surveys.days, list(found)
 
-    def value(step: dict[str, float], key: str) -> float | None:
-        if key == "reliability":
-            return step["spread"] / step["rmse"] if step["rmse"] > 0 else None
-        return step.get(key)
+    def value(step: dict[str, float | None], key: str) -> float | None:
+        if key != "reliability":
+            return step.get(key)
+        spread, rmse = step["spread"], step["rmse"]
+        return spread / rmse if spread is not None and rmse else None
 
     charts = [
         lines(
@@ -60,7 +61,7 @@ def scores(run: RunFolder, found: Scores) -> str:
     )
 
 
-def honesty(run: RunFolder) -> str:
+def calibration_charts(run: RunFolder) -> str:
     """Rank histograms and coverage of every method at its last survey."""
     found = {m: c for m, done in run.done.items() if (c := calibration(run, m, done - 1)) is not None}
     if not found:

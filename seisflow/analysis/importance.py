@@ -1,6 +1,6 @@
 r"""Importance weights of an ensemble: from likelihoods to numbers of offspring.
 
-    log w_i ← log w_i − ½ (y° − H x_i)ᵀ R⁻¹ (y° − H x_i) ,      Σ w_i = 1 ,      N_eff = 1 / Σ w_i² .
+    log w_i ← log w_i − ½ (y° − H x_i)ᵀ R⁻¹ (y° − H x_i) ,      Σ w_i = 1 .
 
 Systematic resampling (Kitagawa 1996, J. Comput. Graph. Stat. 5, 1–25) puts one comb of M teeth, shifted by one uniform
 number, over the cumulated weights: member i gets ⌊M w_i⌋ or ⌈M w_i⌉ copies.
@@ -27,9 +27,9 @@ from seisflow.errors import InputError
 
 __all__ = [
     "carried",
-    "effective_size",
     "jitter_duplicates",
     "log_likelihood",
+    "member_weights",
     "normalise",
     "systematic_resampling",
     "weighted_anomalies",
@@ -68,9 +68,11 @@ def normalise(log_weights: NDArray) -> NDArray[np.float64]:
     return weights / weights.sum()
 
 
-def effective_size(weights: NDArray) -> float:
-    """N_eff = 1 / Σ w_i², between 1 and M, of weights that sum to one."""
-    return float(1 / (weights**2).sum())
+def member_weights(ensemble: Ensemble) -> NDArray[np.float64]:
+    """Weights ``(M,)`` that sum to one, from those the members carry; equal where they carry none."""
+    if "log_weight" not in ensemble:
+        return np.full(ensemble.size, 1 / ensemble.size)
+    return normalise(carried(ensemble))
 
 
 def systematic_resampling(

@@ -1,4 +1,4 @@
-r"""The beginning of a page: what was run, how far it came, and what came out."""
+r"""A run at a glance: what was run, how far it came, and what came out."""
 
 from __future__ import annotations
 

@@ -3,18 +3,19 @@
 import io
 import logging
 import warnings
+from importlib.util import find_spec
 
 import pytest
 from rich.console import Console
 
-from seisflow.cli import display as module
-from seisflow.cli.display import Display
 from seisflow.errors import InputError
+from seisflow.runs import progress as module
+from seisflow.runs.progress import ProgressDisplay, progress_shown
 
 
 def spoken(terminal=False, **options):
     stream = io.StringIO()
-    return stream, Display(Console(file=stream, force_terminal=terminal, width=120), **options)
+    return stream, ProgressDisplay(Console(file=stream, force_terminal=terminal, width=120), **options)
 
 
 def work(display, steps=3):
@@ -75,7 +76,7 @@ def test_that_only_verbose_says_details_and_only_while_the_display_is_open(verbo
 
 def test_that_quiet_and_verbose_contradict_each_other():
     with pytest.raises(InputError, match="either quiet or verbose"):
-        Display(quiet=True, verbose=True)
+        ProgressDisplay(quiet=True, verbose=True)
 
 
 def test_that_a_log_file_gets_all_lines_whatever_the_terminal_shows(tmp_path):
@@ -98,7 +99,7 @@ def test_that_a_log_file_gets_all_lines_whatever_the_terminal_shows(tmp_path):
         lines[1:], ("waves: 2 done in", "kept flow", "ended by RuntimeError: no more power"), strict=True
     ):
         assert part in line
-    with pytest.raises(InputError, match="cannot be written to"), Display(log=tmp_path / "none" / "x.log"):
+    with pytest.raises(InputError, match="cannot be written to"), ProgressDisplay(log=tmp_path / "none" / "x.log"):
         pass
 
 
@@ -110,3 +111,30 @@ def test_that_pythons_warnings_are_lines_too():
     assert stream.getvalue().splitlines()[0].endswith("warning: the deepest part will not be imaged")
     assert len(stream.getvalue().splitlines()) == 1
     assert warnings.showwarning is usual
+
+
+def test_that_a_display_of_a_run_in_python_leaves_logging_and_warnings_to_the_caller(capsys):
+    logger = logging.getLogger("seisflow")
+    before = (warnings.showwarning, logger.level, list(logger.handlers))
+    with progress_shown(True) as display:
+        assert (warnings.showwarning, logger.level, list(logger.handlers)) == before
+        display("waves", 2, 2)
+    assert "waves: 2 done in" in capsys.readouterr().err
+    with progress_shown(False) as display:
+        display("waves", 2, 2)
+    assert capsys.readouterr().err == ""
+
+
+def test_that_a_display_of_the_caller_is_left_open():
+    stream, own = spoken()
+    with own, progress_shown(own) as display:
+        assert display is own
+        display("waves", 2, 2)
+    assert "waves: 2 done in" in stream.getvalue()
+
+
+def test_that_a_notebook_without_widgets_gets_lines_instead_of_silence():
+    stream = io.StringIO()
+    console = Console(file=stream, force_jupyter=True, force_terminal=False, width=120)
+    display = ProgressDisplay(console)
+    assert (display._bars is not None) == (find_spec("ipywidgets") is not None)
