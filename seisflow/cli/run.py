@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seisflow.cli.console import errors, failing_clearly
-from seisflow.cli.options import Log, Quiet, StudyFile, Verbose, Workers
+from seisflow.cli.options import Force, Log, Quiet, StudyFile, Verbose, Workers
 
 if TYPE_CHECKING:
     from seisflow.study import Study
@@ -60,9 +60,7 @@ def run(
     repair: Annotated[
         bool, typer.Option("--repair", help="Compute damaged parts of the run again, with the same result.")
     ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Start even where a program, disk space or memory is missing.")
-    ] = False,
+    force: Force = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     log: Log = None,

@@ -22,7 +22,7 @@ from seisflow.runs.resources import available_memory, cores, free_disk, stored, 
 from seisflow.study import Study
 from seisflow.study.build import Parts
 
-__all__ = ["PreflightError", "findings", "preflight"]
+__all__ = ["PreflightError", "preflight"]
 
 LONG = 7 * 86400.0
 """Seconds from which the time of a run is told before it starts."""
@@ -35,7 +35,7 @@ class PreflightError(SeisflowError, RuntimeError):
     Attributes
     ----------
     checks
-        What is missing or too small.
+        What is missing or too small, and what else is worth saying.
     faults
         A line of each, with what to do.
     """
@@ -116,17 +116,16 @@ def preflight(
     plan = _Plan(study, parts, folder, surveys or len(study.surveys.days), workers or cores(), elsewhere)
     if plan.finished and not repair:
         return
-    found = findings(plan)
-    grave = [check for check in found if check.status == "fail"]
-    if grave and not force:
-        raise PreflightError(grave)
+    found = _findings(plan)
+    if not force and any(check.status == "fail" for check in found):
+        raise PreflightError(found)
     for check in found:
         logging.getLogger("seisflow").warning("%s", _line(check))
 
 
-def findings(plan: _Plan) -> list[Check]:
+def _findings(plan: _Plan) -> list[Check]:
     """All that is missing, does not fit, or is worth saying."""
-    found = [*(look() for look in _programs(plan)), disk(plan), memory(plan), time(plan)]
+    found = [*(look() for look in _programs(plan)), _disk(plan), _memory(plan), _time(plan)]
     return [check for check in found if check.status != "ok"]
 
 
@@ -140,7 +139,7 @@ def _programs(plan: _Plan) -> Iterator[Callable[[], Check]]:
         yield machine.torch
 
 
-def disk(plan: _Plan) -> Check:
+def _disk(plan: _Plan) -> Check:
     """The arrays that are still to be written, against the free disk."""
     wanted = plan.sizes.disk - sum(stored(plan.folder / name) for name in ("stages.zarr", "drafts"))
     free = free_disk(plan.folder)
@@ -150,7 +149,7 @@ def disk(plan: _Plan) -> Check:
     return Check("Disk", "fail", detail, f"free some space, choose another --out or a smaller study, {FORCE}")
 
 
-def memory(plan: _Plan) -> Check:
+def _memory(plan: _Plan) -> Check:
     """What is held at once, against the available memory."""
     parts = memory_held(plan.study, plan.parts, plan.sizes, plan.workers, plan.elsewhere)
     wanted, available = sum(parts.values()), available_memory()
@@ -161,10 +160,10 @@ def memory(plan: _Plan) -> Check:
     return Check("Memory", "fail", detail, f"take fewer --workers, a smaller ensemble or grid, {FORCE}")
 
 
-def time(plan: _Plan) -> Check:
+def _time(plan: _Plan) -> Check:
     """About how long a run of this study takes, where that is long."""
     seconds = sum(estimate(plan.study, plan.sizes, DOCUMENTED, plan.workers).values())
-    detail = f"the whole study takes about {duration(seconds)} with {plan.workers} workers ({DOCUMENTED.basis})"
+    detail = f"the run takes about {duration(seconds)} with {plan.workers} workers in all ({DOCUMENTED.basis})"
     long = seconds > LONG and not plan.elsewhere
     return Check("Time", "warn" if long else "ok", detail, "`seisflow validate` says what takes it" if long else "")
 
