@@ -25,9 +25,10 @@ from seisflow.assimilation.loop import Step, assimilate
 from seisflow.assimilation.scenario import Scenario
 from seisflow.report import write_report
 from seisflow.runs.folder import locked, open_run
+from seisflow.runs.preflight import preflight
 from seisflow.runs.progress import ProgressDisplay, progress_shown
 from seisflow.runs.scoring import summarise
-from seisflow.runs.survey_data import gather, planned_files
+from seisflow.runs.survey_data import gather, last_survey, planned_files
 from seisflow.storage.errors import explained
 from seisflow.storage.stage_attributes import json_ready
 from seisflow.storage.store import Store
@@ -48,6 +49,7 @@ def run_study(
     repair: bool = False,
     until_survey: int | None = None,
     data: Mapping[int, Sequence[str | Path]] | None = None,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Run a study, or go on with it.
 
@@ -73,6 +75,8 @@ def run_study(
         Stop behind this survey (from 1); a later call goes on.
     data
         Survey (from 1) → files that hold its data, beside those that the study names (:mod:`seisflow.runs.survey_data`).
+    force
+        Start even where this machine lacks a program, disk or memory (:mod:`seisflow.runs.preflight`).
 
     Returns
     -------
@@ -84,6 +88,8 @@ def run_study(
     ------
     InputError
         For a study that cannot be run, a folder of another run, or one that another process works in, before any work.
+    PreflightError
+        When this machine lacks what the run needs, before any folder is made.
     SimulationError, JuliaError, TrainingError
         When an engine fails for good. All stages finished before are kept, and the members of the one under way.
     StorageError, DamagedStageError
@@ -100,6 +106,8 @@ def run_study(
             cores = workers or len(os.sched_getaffinity(0))
             computing = ExecutorWorkers(executor) if executor is not None else LocalWorkers(cores)
         parts = stack.enter_context(build(study, workers, computing.executor))
+        surveys, elsewhere = last_survey(study, files, folder, until_survey), computing.executor is not None
+        preflight(study, parts, folder, surveys, workers, elsewhere=elsewhere, repair=repair, force=force)
         stack.enter_context(locked(folder))
         store = open_run(study, folder, parts.scenario.observation.data, repair)
         scenario = parts.scenario

@@ -18,7 +18,7 @@ from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 
-__all__ = ["Analysis", "Evidence", "Operator", "Posterior", "Progress", "Simulations"]
+__all__ = ["Analysis", "Evidence", "Operator", "Posterior", "Progress", "Simulations", "packed_memory"]
 
 Progress = Callable[[str, int, int], None]
 """Called as ``progress(what, done, total)`` while a long analysis works."""
@@ -106,6 +106,14 @@ class Simulations:
     intervals: int = 0
     images: int = 0
     passes: float = 0.0
+
+
+def packed_memory(members: int, state: int, data: int) -> int:
+    """Bytes of an update that works on the packed ensemble: three copies of states and data in float64.
+
+    The Kalman and particle methods of this package take 2 to 3 of them, beside what they are given.
+    """
+    return 3 * 8 * members * (state + data)
 
 
 class Analysis(ABC):
