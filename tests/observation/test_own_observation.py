@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import zarr
-from seisflow.study.build_analysis import build_analysis
 
 from seisflow.covariance import DiagonalCovariance
 from seisflow.ensemble import Ensemble
@@ -19,7 +18,7 @@ from seisflow.runs.folder import open_run
 from seisflow.runs.netcdf import export_netcdf
 from seisflow.runs.survey_data import gather
 from seisflow.study import Study
-from seisflow.study.build import build
+from seisflow.study.build import build, build_analysis
 
 STUDY = {
     "name": "own",
