@@ -137,7 +137,7 @@ class NormalScore(FieldMap):
         inner = self.inner.fit(values)
         knots = np.sort(inner.forward(values), axis=0)
         scale = np.ptp(knots, axis=0, keepdims=True)
-        steps = 1e-6 * np.where(scale > 0, scale, 1.0) * np.arange(len(knots)).reshape(-1, *[1] * (knots.ndim - 1))
+        steps = 1e-10 * np.where(scale > 0, scale, 1.0) * np.arange(len(knots)).reshape(-1, *[1] * (knots.ndim - 1))
         return NormalScore(inner, knots + steps)
 
     def forward(self, values: NDArray) -> NDArray[np.float64]:
