@@ -31,10 +31,11 @@ from seisflow.report import write_report
 from seisflow.report.run import Run
 from seisflow.runs.folder import locked, open_store
 from seisflow.runs.methods import described
+from seisflow.runs.preflight import preflight
 from seisflow.runs.progress import ProgressDisplay, progress_shown
 from seisflow.runs.reading import RunFolder
 from seisflow.runs.scoring import summarise
-from seisflow.runs.survey_data import gather, planned_files
+from seisflow.runs.survey_data import gather, last_survey, planned_files
 from seisflow.storage.errors import explained
 from seisflow.storage.stage_attributes import json_ready
 from seisflow.storage.store import Store
@@ -59,6 +60,7 @@ def run_study(
     repair: bool = False,
     until_survey: int | None = None,
     data: Mapping[int, Sequence[str | Path]] | None = None,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Run a study, or go on with it.
 
@@ -91,6 +93,8 @@ def run_study(
         Stop behind this survey (from 1); a later call goes on.
     data
         Survey (from 1) → files that hold its data, beside those that the study names (:mod:`seisflow.runs.survey_data`).
+    force
+        Start even where this machine lacks a program, disk or memory (:mod:`seisflow.runs.preflight`).
 
     Returns
     -------
@@ -103,6 +107,8 @@ def run_study(
     InputError
         For a study or a part that cannot be run, a folder of another run or of other parts, or one that another process
         works in, before any work.
+    PreflightError
+        When this machine lacks what the run needs, before any folder is made.
     SimulationError, JuliaError, TrainingError
         When an engine fails for good. All stages finished before are kept, and the members of the one under way.
     StorageError, DamagedStageError
@@ -115,7 +121,9 @@ def run_study(
         show = stack.enter_context(progress_shown(display))
         computing = stack.enter_context(_computing(workers, executor, scheduler))
         parts = stack.enter_context(build(study, workers, computing.executor, own))
-        chosen = build_analyses(study, parts, own)
+        surveys, elsewhere = last_survey(study, files, folder, until_survey), computing.executor is not None
+        preflight(study, parts, folder, surveys, workers, elsewhere=elsewhere, repair=repair, force=force)
+        chosen = build_analyses(study, parts)
         stack.enter_context(locked(folder))
         store = open_store(study, folder, parts.scenario.observation.data, own=own, repair=repair)
         truth, observed = gather(study, parts.scenario, store, files, until_survey, show)

@@ -18,7 +18,7 @@ from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 
-__all__ = ["Analysis", "Evidence", "Operator", "Posterior", "Progress", "Simulations"]
+__all__ = ["Analysis", "Evidence", "Operator", "Posterior", "Progress", "Simulations", "packed_memory"]
 
 Progress = Callable[[str, int, int], None]
 """Called as ``progress(what, done, total)`` while a long analysis works."""
@@ -108,6 +108,14 @@ class Simulations:
     passes: float = 0.0
 
 
+def packed_memory(members: int, state: int, data: int) -> int:
+    """Bytes of an update that works on the packed ensemble: three copies of states and data in float64.
+
+    The Kalman and particle methods of this package take 2 to 3 of them, beside what they are given.
+    """
+    return 3 * 8 * members * (state + data)
+
+
 class Analysis(ABC):
     """One way to condition an ensemble on data."""
 
@@ -119,6 +127,8 @@ class Analysis(ABC):
     """Its colour in figures, any that matplotlib knows; empty: chosen."""
     uses_data: ClassVar[bool] = True
     """Whether the update looks at the data; without, the loop predicts none and takes the forecast as it is."""
+    trains_networks: ClassVar[bool] = False
+    """Whether it needs torch."""
 
     def resumable(self, folder: Path) -> Analysis:
         """The same analysis, which keeps in a folder of its own what it needs to go on after an interruption.
@@ -130,6 +140,18 @@ class Analysis(ABC):
     def simulations(self, members: int) -> Simulations:
         """What it simulates and trains itself at every survey; most need nothing."""
         return Simulations()
+
+    def memory(self, members: int, state: int, data: int) -> int:
+        """Bytes that an update takes beside what it is given, about; for the check before a run.
+
+        Parameters
+        ----------
+        members
+            Number of members.
+        state, data
+            Numbers in the fields of one state that are moved, and in one datum.
+        """
+        return packed_memory(members, state, data) if self.uses_data else 0
 
     @abstractmethod
     def update(

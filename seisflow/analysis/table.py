@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seisflow.analysis.adjustments import Inflation
-from seisflow.analysis.base import Analysis, Simulations
+from seisflow.analysis.base import Analysis, Simulations, packed_memory
 from seisflow.analysis.inflated_noise import InflatedNoise
 from seisflow.analysis.static_covariance import Background
 from seisflow.analysis.transform import StateTransform
@@ -107,6 +107,10 @@ class MethodTable(Table):
         By which study files, run folders and tables call it.
     label, colour
         How readers see it: in words, and in figures (any colour that matplotlib knows).
+    uses_data
+        Whether it looks at the data.
+    trains_networks
+        Whether it needs torch.
     least_members
         The smallest ensemble that it can work with.
     """
@@ -115,6 +119,7 @@ class MethodTable(Table):
     label: ClassVar[str]
     colour: ClassVar[str]
     uses_data: ClassVar[bool] = True
+    trains_networks: ClassVar[bool] = False
     least_members: ClassVar[int] = 2
 
     @abstractmethod
@@ -124,6 +129,18 @@ class MethodTable(Table):
     def simulations(self, members: int) -> Simulations:
         """What it simulates and trains itself at every survey, beside the forecast and its predicted data."""
         return Simulations()
+
+    def memory(self, members: int, state: int, data: int) -> int:
+        """Bytes that an update takes beside what it is given, about; for the check before a run.
+
+        Parameters
+        ----------
+        members
+            Number of members.
+        state, data
+            Numbers in the fields of one state that are moved, and in one datum.
+        """
+        return packed_memory(members, state, data) if self.uses_data else 0
 
 
 class InformedTable(MethodTable):

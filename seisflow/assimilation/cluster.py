@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from seisflow.assimilation.executors import LOST, ExecutorWorkers, PickledScenario, forget_scenarios, lost
+from seisflow.assimilation.executors import LOST, ExecutorWorkers, lost
+from seisflow.assimilation.worker import PickledScenario, forget_scenarios
 from seisflow.errors import InputError
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import threading
 import uuid
 from abc import ABC, abstractmethod
 from collections import deque
@@ -26,6 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seisflow.assimilation.tasks import BlockResult, BlockTask, MemberStage, perform
+from seisflow.assimilation.worker import PickledScenario, perform_elsewhere
 from seisflow.ensemble import MemberProgress
 from seisflow.errors import SimulationError
 from seisflow.storage.partial import PartialStage
@@ -278,42 +278,6 @@ def lost(error: Exception) -> SimulationError:
         f"the executor was lost while it computed members ({type(error).__name__}: {error}). "
         "What came in before is kept: start it anew, and give the same command again."
     )
-
-
-@dataclass(frozen=True)
-class PickledScenario:
-    """A scenario on its way to other processes.
-
-    Parameters
-    ----------
-    token
-        By which a process knows it again.
-    pickled
-        The scenario's bytes.
-    """
-
-    token: str
-    pickled: bytes
-
-
-_unpacked: dict[str, Scenario] = {}  # of this process: the newest only
-_one_at_a_time = threading.Lock()  # operators have work arrays of their own
-
-
-def perform_elsewhere(scenario: PickledScenario, task: BlockTask) -> BlockResult:
-    """Compute a task in this process, whose dynamics and observation are kept for the tasks that follow."""
-    with _one_at_a_time:
-        if scenario.token not in _unpacked:
-            forget_scenarios()
-            _unpacked[scenario.token] = pickle.loads(scenario.pickled)
-        return perform(_unpacked[scenario.token], task)
-
-
-def forget_scenarios() -> None:
-    """End what this process keeps for tasks: its Julia worker, its wave operators."""
-    while _unpacked:
-        _, scenario = _unpacked.popitem()
-        scenario.close()
 
 
 def _blocks(members: Sequence[int], size: int) -> list[list[int]]:

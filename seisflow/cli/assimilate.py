@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from seisflow.cli.console import errors, failing_clearly
-from seisflow.cli.options import Log, Quiet, Run, Verbose, Workers
+from seisflow.cli.options import Force, Log, Quiet, Run, Verbose, Workers
 
 __all__ = ["assimilate"]
 
@@ -25,6 +25,7 @@ def assimilate(
         ),
     ],
     workers: Workers = None,
+    force: Force = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     log: Log = None,
@@ -52,5 +53,6 @@ def assimilate(
                 workers=workers,
                 until_survey=survey,
                 data={survey: data},
+                force=force,
             )
     say_where(summary, run, quiet)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Log", "Quiet", "Run", "StudyFile", "Verbose", "Workers"]
+__all__ = ["Force", "Log", "Quiet", "Run", "StudyFile", "Verbose", "Workers"]
 
 StudyFile = Annotated[Path, typer.Argument(help="Study file, as `seisflow init` writes one.", show_default=False)]
 Run = Annotated[Path, typer.Argument(help="Folder of the run.", show_default=False)]
@@ -24,4 +24,7 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show also every 
 Log = Annotated[
     Path | None,
     typer.Option(help="File to which all messages are added, with the time of day.", show_default=False),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Start even where a program, space on the disk or memory is missing.")
 ]

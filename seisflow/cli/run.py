@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seisflow.cli.console import errors, failing_clearly
-from seisflow.cli.options import Log, Quiet, StudyFile, Verbose, Workers
+from seisflow.cli.options import Force, Log, Quiet, StudyFile, Verbose, Workers
 
 if TYPE_CHECKING:
     from seisflow.study import Study
@@ -60,6 +60,7 @@ def run(
     repair: Annotated[
         bool, typer.Option("--repair", help="Compute damaged parts of the run again, with the same result.")
     ] = False,
+    force: Force = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     log: Log = None,
@@ -84,5 +85,6 @@ def run(
                 scheduler=scheduler,
                 repair=repair,
                 until_survey=until_survey,
+                force=force,
             )
     say_where(summary, folder, quiet)

@@ -9,6 +9,8 @@ coverage  share of cells whose truth lies in the central interval of given proba
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
@@ -16,6 +18,9 @@ from skimage.metrics import structural_similarity
 from seisflow.errors import InputError
 
 __all__ = ["coverage", "crps", "rmse", "spread", "ssim"]
+
+SSIM_WINDOW = 11
+"""Width of the window of :func:`ssim` [cells]."""
 
 
 def _check(samples: NDArray, truth: NDArray, least: int = 1) -> None:
@@ -94,7 +99,8 @@ def crps(
 def ssim(samples: NDArray, truth: NDArray, data_range: float) -> float:
     """Structural similarity of the ensemble mean and the truth, in [−1, 1].
 
-    Gaussian window of standard deviation 1.5 cells, as in the original paper.
+    Gaussian window of standard deviation 1.5 cells, as in the original paper. It is 11 cells wide: on a grid with fewer
+    along an axis there is no such number, and the answer is not-a-number.
 
     Parameters
     ----------
@@ -102,6 +108,8 @@ def ssim(samples: NDArray, truth: NDArray, data_range: float) -> float:
         Width of the range of the quantity (for a saturation: 1 − S_wr), the same for all that is compared.
     """
     _check(samples, truth)
+    if min(truth.shape) < SSIM_WINDOW:
+        return math.nan
     value = structural_similarity(
         np.asarray(samples.mean(axis=0), np.float64),
         np.asarray(truth, np.float64),

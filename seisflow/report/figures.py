@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from seisflow.analysis.base import Progress
 from seisflow.errors import InputError
 from seisflow.geology.section import load_section
 from seisflow.grid import average
@@ -27,8 +28,6 @@ from seisflow.runs.reading import RunFolder
 from seisflow.units import MILLIDARCY
 
 __all__ = ["draw"]
-
-Progress = Callable[[str, int, int], None]
 
 
 def draw(run: RunFolder, folder: Path, show: Progress | None = None, dpi: int = 110, few: bool = False) -> list[Path]:

@@ -14,19 +14,21 @@ small beside these for fields of this kind.
 
 from __future__ import annotations
 
-import os
+import math
 import time
 from dataclasses import dataclass
 
 import numpy as np
 
+from seisflow.assimilation.executors import BLOCK_BYTES, MEMBERS_PER_WORKER
 from seisflow.observation.base import Work
 from seisflow.observation.files.field_data import read_files
+from seisflow.runs.resources import cores, worded
 from seisflow.runs.survey_data import planned_files
 from seisflow.study import Study
 from seisflow.study.build import Parts, build
 
-__all__ = ["DOCUMENTED", "Rates", "Sizes", "check_study", "estimate", "measure", "sizes"]
+__all__ = ["DOCUMENTED", "Rates", "Sizes", "check_study", "duration", "estimate", "measure", "memory_held", "sizes"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Sizes:
         return sum(work.memory for work in self.waves)
 
 
-def sizes(study: Study, parts: Parts) -> Sizes:
+def sizes(study: Study, parts: Parts, surveys: int | None = None) -> Sizes:
     """The counts of a study.
 
     Parameters
@@ -87,11 +89,14 @@ def sizes(study: Study, parts: Parts) -> Sizes:
         The study.
     parts
         Its objects; no engine is started.
+    surveys
+        The last survey that counts, from 1; default: all.
     """
-    grid, M, K = parts.dynamics.grid, study.ensemble.members, len(study.surveys.days)
+    grid, M, K = parts.dynamics.grid, study.ensemble.members, surveys or len(study.surveys.days)
     observation = parts.scenario.observation
-    chains, informed = len(study.chosen), sum(table.uses_data for table in study.chosen)
-    own = [table.simulations(M) for table in study.chosen]
+    methods = (*study.chosen, *parts.own.analyses)
+    chains, informed = len(methods), sum(method.uses_data for method in methods)
+    own = [method.simulations(M) for method in methods]
     forecasts, predictions = M * (1 + chains * (K - 1)), M * (1 + informed * (K - 1)) if informed else 0
     waves = observation.work(predictions + K * sum(s.images for s in own) + K, noise=informed > 0)
     datum = sum(field.nbytes for field in observation.data.values())
@@ -108,6 +113,34 @@ def sizes(study: Study, parts: Parts) -> Sizes:
         disk=disk,
         stage_memory=M * (3 * 8 * grid.size + datum),
     )
+
+
+def memory_held(study: Study, parts: Parts, found: Sizes, workers: int, elsewhere: bool = False) -> dict[str, float]:
+    """Bytes that a run holds at once, by what holds them.
+
+    A lower bound: interpreter, libraries and Julia's own matrices come on top.
+
+    Parameters
+    ----------
+    study, parts, found
+        The study, its objects and its counts.
+    workers
+        Cores that work on members.
+    elsewhere
+        Whether other machines simulate the waves.
+    """
+    M, held = found.members, {}
+    processes = min(workers, M)
+    if found.waves and not elsewhere:
+        held[f"for wavefields in {processes} processes"] = float(processes * found.wave_memory)
+    block = max(BLOCK_BYTES, MEMBERS_PER_WORKER * workers * found.stage_memory / M)
+    held["for members under way"] = min(float(found.stage_memory), block)
+    data = sum(math.prod(field.shape) for field in parts.scenario.observation.data.values())
+    methods = (*study.chosen, *parts.own.analyses)
+    wholes = {f"for the analysis {m.label or m.name}": m.memory(M, 2 * found.cells, data) for m in methods}
+    wholes["for the scores"] = 4 * 8 * M * found.cells  # one field: itself, sorted, weighted, its distance to the truth
+    largest = max(wholes, key=lambda name: wholes[name])
+    return held | {largest: float(wholes[largest])}
 
 
 def _flow_steps(study: Study) -> float:
@@ -192,14 +225,8 @@ def _measure_networks(parts: Parts) -> float:
     return seconds / (passes * members * grid.size)
 
 
-def _bytes(n: float) -> str:
-    for factor, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
-        if n >= factor:
-            return f"{n / factor:.3g} {name}"
-    return f"{n / 1e3:.3g} kB"
-
-
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time for people."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:
@@ -229,7 +256,7 @@ def check_study(study: Study, workers: int | None = None, measured: bool = False
     InputError
         When the parts do not fit together, or a file of data does not fit its survey.
     """
-    workers = workers or len(os.sched_getaffinity(0))
+    workers = workers or cores()
     with build(study, workers=1) as parts:
         found = sizes(study, parts)
         rates = measure(study, parts) if measured else DOCUMENTED
@@ -251,15 +278,14 @@ def check_study(study: Study, workers: int | None = None, measured: bool = False
         shots = f"{work.members * work.experiments} {work.experiment} in all"
         facts[f"waves{which}"] = work.text
         facts[f"images{which}"] = f"{work.members} and {work.noise} of noise: {shots}"
-    facts["disk"] = f"{_bytes(found.disk)} of arrays"
-    facts["memory"] = f"{_bytes(found.stage_memory)} for the arrays of one stage" + (
-        f", {_bytes(found.wave_memory)} for wavefields in each of {min(workers, found.members)} processes"
-        if found.waves
-        else ""
+    facts["disk"] = f"{worded(found.disk)} of arrays"
+    held = memory_held(study, parts, found, workers)
+    facts["memory, at least"] = f"{worded(sum(held.values()))}: " + ", ".join(
+        f"{worded(size)} {name}" for name, size in held.items()
     )
     seconds = estimate(study, found, rates, workers)
-    facts["time, about"] = f"{_duration(sum(seconds.values()))} with {workers} workers: " + ", ".join(
-        f"{name} {_duration(value)}" for name, value in seconds.items() if value
+    facts["time, about"] = f"{duration(sum(seconds.values()))} with {workers} workers: " + ", ".join(
+        f"{name} {duration(value)}" for name, value in seconds.items() if value
     )
     facts["basis of the time"] = rates.basis
     return facts

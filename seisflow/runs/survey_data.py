@@ -6,10 +6,11 @@ Later sessions take it from there; other files for a survey that has its data ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from seisflow.analysis.base import Progress
 from seisflow.assimilation.scenario import Scenario, simulate_truth
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
@@ -18,9 +19,8 @@ from seisflow.observation.files.field_data import fingerprint, read_files
 from seisflow.storage.recorder import Recorder, Stage
 from seisflow.study import Study
 
-__all__ = ["gather", "planned_files"]
+__all__ = ["gather", "last_survey", "planned_files"]
 
-Progress = Callable[[str, int, int], None]
 Files = Mapping[int, Sequence[Path]]
 
 
@@ -38,6 +38,25 @@ def planned_files(study: Study, more: Mapping[int, Sequence[str | Path]] | None 
             raise InputError("survey", k, f"the study has surveys 1 to {len(study.surveys.days)}")
         found[k] = [Path(file) for file in files]
     return found
+
+
+def last_survey(study: Study, files: Files, folder: Path, until: int | None = None) -> int:
+    """The last survey, from 1, that a run gets to: the one wanted, or else the last whose data are or may be there.
+
+    Parameters
+    ----------
+    study, files
+        What is run, and files by survey; see :func:`planned_files`.
+    folder
+        The run folder, where data of earlier sessions are.
+    until
+        The last survey wanted.
+    """
+    surveys = len(study.surveys.days)
+    if until is not None or not study.surveys.data:
+        return min(until or surveys, surveys)
+    kept = [int(path.name.rpartition("_")[2]) for path in (folder / "stages.zarr" / "observed").glob("survey_*")]
+    return max([*files, *kept], default=surveys)
 
 
 def _source(files: Sequence[Path]) -> dict[str, Any]:

@@ -50,6 +50,8 @@ class Parts:
         Pressure before injection on the flow grid [Pa].
     highest_saturation
         1 − S_wr.
+    own
+        The user's own among them.
     """
 
     scenario: Scenario
@@ -57,6 +59,7 @@ class Parts:
     velocity: NDArray[np.float64]
     initial_pressure: NDArray[np.float64]
     highest_saturation: float
+    own: OwnParts = STUDY_ALONE
 
 
 def _dynamics(study: Study, grid: Grid, engine: JuliaEngine) -> TwoPhaseFlow:
@@ -72,7 +75,7 @@ def initial_pressure(study: Study) -> NDArray[np.float64]:
         return _dynamics(study, grid, engine).initial_state(1)["pressure"][0]
 
 
-def build_analyses(study: Study, parts: Parts, own: OwnParts = STUDY_ALONE) -> list[Analysis]:
+def build_analyses(study: Study, parts: Parts) -> list[Analysis]:
     """The analyses of a run: those of the study's methods, and the user's own behind them.
 
     Raises
@@ -82,7 +85,8 @@ def build_analyses(study: Study, parts: Parts, own: OwnParts = STUDY_ALONE) -> l
     """
     site = _site(study, parts)
     return [
-        part if isinstance(part, Analysis) else _built(part, site, study) for part in (*study.chosen, *own.analyses)
+        part if isinstance(part, Analysis) else _built(part, site, study)
+        for part in (*study.chosen, *parts.own.analyses)
     ]
 
 
@@ -187,4 +191,4 @@ def build(
             study.ensemble.max_failed_share,
         )
         velocity = average(section.velocity, section.grid, grid)
-        yield Parts(scenario, dynamics, velocity, initial_pressure, 1 - study.fluids.brine_residual)
+        yield Parts(scenario, dynamics, velocity, initial_pressure, 1 - study.fluids.brine_residual, own)

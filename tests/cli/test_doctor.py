@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from seisflow.cli.doctor import CHECKS, Check, checks, render
+from seisflow.cli.doctor import CHECKS, checks, render
+from seisflow.runs.machine import Check
 
 
 def test_that_a_machine_that_was_set_up_has_no_failed_part_and_the_lines_say_what_is_there() -> None:

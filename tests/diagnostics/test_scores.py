@@ -73,6 +73,14 @@ def test_that_the_perfect_ensemble_scores_perfectly_and_masks_select(rng):
     assert ssim(wrong, t, 4.0) < 1
 
 
+@pytest.mark.parametrize(
+    ("shape", "there"), [((11, 11), True), ((10, 40), False), ((40, 6), False), ((12, 3, 12), False)]
+)
+def test_that_the_similarity_of_fields_smaller_than_its_window_is_no_number(rng, shape, there):
+    t = rng.standard_normal(shape)
+    assert np.isfinite(ssim(t[None], t, 4.0)) == there
+
+
 def test_that_plume_numbers_are_those_of_simple_plumes():
     S = np.zeros((2, 10, 4))
     S[0, 2:6, 1] = 0.5

@@ -17,7 +17,7 @@ from pydantic import Field
 from scipy.linalg import cho_factor, cho_solve
 
 from seisflow.analysis.adjustments import Adjustment, mixing
-from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress, Simulations
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress, Simulations, packed_memory
 from seisflow.analysis.ensemble_space import transformed
 from seisflow.analysis.static_covariance import Background, background_at
 from seisflow.analysis.table import InflatedTable, Site
@@ -103,3 +103,6 @@ class HybridTable(InflatedTable):
 
     def simulations(self, members: int) -> Simulations:
         return Simulations(intervals=self.static_members, images=self.static_members)
+
+    def memory(self, members: int, state: int, data: int) -> int:
+        return packed_memory(members + self.static_members, state, data)

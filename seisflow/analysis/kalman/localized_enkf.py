@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from scipy.linalg import lu_factor, lu_solve
 
 from seisflow.analysis.adjustments import Adjustment, mixing
-from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress, packed_memory
 from seisflow.analysis.ensemble_space import transformed
 from seisflow.analysis.localization import GridTaper
 from seisflow.analysis.table import InflatedTable, Site
@@ -227,3 +227,7 @@ class LocalizedEnkfTable(InflatedTable):
     def analysis(self, site: Site) -> LocalizedEnKF:
         taper = GridTaper(self.radius_m, dict.fromkeys(site.fields, site.cell_axes), site.axes(self.name))
         return LocalizedEnKF(taper, **self.common(site))
+
+    def memory(self, members: int, state: int, data: int) -> int:
+        matrix = 8 * data**2 if data <= LocalizedEnKF.direct else 0
+        return packed_memory(members, state, data) + matrix

@@ -121,6 +121,7 @@ class ProposalTable(InformedTable):
     name: ClassVar[str] = "proposal"
     label: ClassVar[str] = "flow as proposal"
     colour: ClassVar[str] = "steelblue"
+    trains_networks: ClassVar[bool] = True
     least_members: ClassVar[int] = 8
 
     components: Count = 8

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress, Simulations
+from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress, Simulations, packed_memory
 from seisflow.analysis.static_covariance import Background, background_at, control_posterior, recentred_draws
 from seisflow.analysis.table import InformedTable, Site
 from seisflow.covariance import Covariance
@@ -173,3 +173,6 @@ class ThreeDVarTable(InformedTable):
 
     def simulations(self, members: int) -> Simulations:
         return Simulations(intervals=self.static_members, images=self.static_members)
+
+    def memory(self, members: int, state: int, data: int) -> int:
+        return packed_memory(members + self.static_members, state, data)
