@@ -32,7 +32,7 @@ from seisflow.assimilation.executors import LocalWorkers
 from seisflow.assimilation.loop import assimilate
 from seisflow.assimilation.scenario import simulate_truth
 from seisflow.runner import run_study
-from seisflow.runs.folder import open_run
+from seisflow.runs.folder import open_store
 from seisflow.storage.store import Store
 from seisflow.study import Study, load_study
 from seisflow.study.build import build, build_analysis
@@ -67,7 +67,7 @@ def loop(chosen: Study, folder: Path, workers: int) -> dict[str, float]:
     """One method's loop into a folder: seconds of it, and of the bare calls inside; peak memory above the start."""
     with build(chosen, workers) as parts:
         scenario = parts.scenario
-        store = open_run(chosen, folder, parts.scenario.observation.data)
+        store = open_store(chosen, folder, parts.scenario.observation.data)
         _, observed = simulate_truth(scenario, store)  # starts the engines, too
         analysis, inside = build_analysis(chosen, chosen.methods[0], parts), Inside()
         _ = scenario.observation.noise

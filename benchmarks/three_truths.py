@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seisflow.report.methods import label
+from seisflow.analysis.methods import method as table_of
 from seisflow.runner import run_study
 from seisflow.runs.progress import ProgressDisplay
 from seisflow.study import load_study
@@ -57,10 +57,14 @@ def main() -> None:
     for seed, summary in zip(arguments.seeds, summaries, strict=True):
         for method in study.methods:
             values = {k: np.nan if v is None else v for k, v in summary["scores"][method][-1].items()}
-            print(f"| {seed} | {label(method)} | " + " | ".join(f.format(values[k]) for k, _, f in COLUMNS) + " |")
+            print(
+                f"| {seed} | {table_of(method).label} | "
+                + " | ".join(f.format(values[k]) for k, _, f in COLUMNS)
+                + " |"
+            )
     for method in study.methods:
         means = {k: np.mean(np.array([s["scores"][method][-1][k] for s in summaries], float)) for k, _, _ in COLUMNS}
-        print(f"| mean | {label(method)} | " + " | ".join(f.format(means[k]) for k, _, f in COLUMNS) + " |")
+        print(f"| mean | {table_of(method).label} | " + " | ".join(f.format(means[k]) for k, _, f in COLUMNS) + " |")
 
 
 if __name__ == "__main__":

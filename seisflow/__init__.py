@@ -24,6 +24,8 @@ __all__ = [
     "TrainingError",
     "assimilate",
     "load_study",
+    "open_run",
+    "run_study",
     "simulate_truth",
 ]
 
@@ -41,6 +43,8 @@ _HOME = {
     "Study": "study",
     "assimilate": "assimilation.loop",
     "load_study": "study",
+    "open_run": "runner",
+    "run_study": "runner",
     "simulate_truth": "assimilation.scenario",
 }
 

@@ -1,4 +1,4 @@
-r"""The main job: run a study into a folder.
+r"""The main job: run a study into a folder, and open what it left.
 
     truth and data in silico, or data from files → for every method: the loop of :mod:`seisflow.assimilation.loop` →
     scores → report
@@ -13,29 +13,37 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from seisflow.analysis.base import Analysis
+from seisflow.analysis.table import MethodTable
 from seisflow.assimilation.cluster import cluster
 from seisflow.assimilation.executors import ExecutorWorkers, LocalWorkers, Workers
 from seisflow.assimilation.loop import Step, assimilate
 from seisflow.assimilation.scenario import Scenario
+from seisflow.observation.base import Observation
+from seisflow.prior.base import Prior
 from seisflow.report import write_report
-from seisflow.runs.folder import locked, open_run
+from seisflow.report.run import Run
+from seisflow.runs.folder import locked, open_store
+from seisflow.runs.methods import described
 from seisflow.runs.preflight import preflight
 from seisflow.runs.progress import ProgressDisplay, progress_shown
+from seisflow.runs.reading import RunFolder
 from seisflow.runs.scoring import summarise
 from seisflow.runs.survey_data import gather, last_survey, planned_files
 from seisflow.storage.errors import explained
 from seisflow.storage.stage_attributes import json_ready
 from seisflow.storage.store import Store
 from seisflow.study import Study
-from seisflow.study.build import build, build_analysis
+from seisflow.study.build import build, build_analyses
+from seisflow.study.own import OwnParts
 
-__all__ = ["run_study"]
+__all__ = ["open_run", "run_study"]
 
 
 def run_study(
@@ -44,6 +52,9 @@ def run_study(
     display: ProgressDisplay | bool = True,
     workers: int | None = None,
     *,
+    analyses: Sequence[Analysis | MethodTable] = (),
+    prior: Prior | None = None,
+    observation: Observation | None = None,
     executor: Executor | None = None,
     scheduler: str | None = None,
     repair: bool = False,
@@ -65,6 +76,13 @@ def run_study(
         False: nothing is shown. An open :class:`~seisflow.runs.progress.ProgressDisplay`: what its caller chose.
     workers
         Processes for the waves and threads for the flow; default: all cores.
+    analyses
+        Methods of the user's own, run behind the study's: analyses as they are, or tables of methods.
+    prior
+        Draws ``permeability`` [m²] on the study's grid, in place of the study's prior.
+    observation
+        What is measured, in place of the study's observation. The folder remembers these three by name, and a later call
+        on it must give them again.
     executor
         Computes the members instead of this process; not shut down here.
     scheduler
@@ -87,7 +105,8 @@ def run_study(
     Raises
     ------
     InputError
-        For a study that cannot be run, a folder of another run, or one that another process works in, before any work.
+        For a study or a part that cannot be run, a folder of another run or of other parts, or one that another process
+        works in, before any work.
     PreflightError
         When this machine lacks what the run needs, before any folder is made.
     SimulationError, JuliaError, TrainingError
@@ -95,51 +114,77 @@ def run_study(
     StorageError, DamagedStageError
         When the folder cannot take a stage, or a committed one is not as it was written.
     """
-    begin = time.perf_counter()
-    folder, files = Path(out), planned_files(study, data)
+    begin, folder, files = time.perf_counter(), Path(out), planned_files(study, data)
+    own = OwnParts(tuple(analyses), prior, observation)
+    methods = described((*study.chosen, *own.analyses))
     with ExitStack() as stack:
         show = stack.enter_context(progress_shown(display))
-        computing: Workers
-        if scheduler is not None:
-            computing = stack.enter_context(cluster(scheduler))
-        else:
-            cores = workers or len(os.sched_getaffinity(0))
-            computing = ExecutorWorkers(executor) if executor is not None else LocalWorkers(cores)
-        parts = stack.enter_context(build(study, workers, computing.executor))
+        computing = stack.enter_context(_computing(workers, executor, scheduler))
+        parts = stack.enter_context(build(study, workers, computing.executor, own))
         surveys, elsewhere = last_survey(study, files, folder, until_survey), computing.executor is not None
         preflight(study, parts, folder, surveys, workers, elsewhere=elsewhere, repair=repair, force=force)
+        chosen = build_analyses(study, parts)
         stack.enter_context(locked(folder))
-        store = open_run(study, folder, parts.scenario.observation.data, repair)
-        scenario = parts.scenario
-        truth, observed = gather(study, scenario, store, files, until_survey, show)
-        noise_seconds = _prepare_noise(scenario, store, study.methods, len(observed), show)
+        store = open_store(study, folder, parts.scenario.observation.data, own=own, repair=repair)
+        truth, observed = gather(study, parts.scenario, store, files, until_survey, show)
+        noise_seconds = _prepare_noise(parts.scenario, store, chosen, len(observed), show)
         runs: dict[str, list[Step]] = {}
-        for table in study.chosen:
-            show.section(table.label)
-            analysis = build_analysis(study, table.name, parts)
-            runs[table.name] = assimilate(scenario, observed, analysis, store, show, computing)
+        for analysis in chosen:
+            show.section(methods[analysis.name].label)
+            runs[analysis.name] = assimilate(parts.scenario, observed, analysis, store, show, computing)
         show.section("")
-        summary = summarise(study, parts, truth, runs)
+        summary = summarise(study, parts, truth, runs, methods)
         summary["surveys"] = len(observed)
-        summary["seconds"]["noise covariance"] = noise_seconds
-        summary["seconds"]["in all"] = time.perf_counter() - begin
+        summary["seconds"] |= {"noise covariance": noise_seconds, "in all": time.perf_counter() - begin}
         summary = json_ready(summary)
-        store.write_text("summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
-        with explained("the report", folder / "index.html"):
-            write_report(folder, show, figures="few")
-        store.finish()
+        _publish(summary, store, show)
     return summary
 
 
+def open_run(folder: str | Path) -> Run:
+    """A run folder to work with in Python: its states and data as xarray datasets, its scores as a table, its pictures.
+
+    Parameters
+    ----------
+    folder
+        The run folder, finished or not. Nothing is written to it.
+
+    Raises
+    ------
+    InputError
+        When the folder holds no run.
+    """
+    return Run(RunFolder(Path(folder)))
+
+
+@contextmanager
+def _computing(workers: int | None, executor: Executor | None, scheduler: str | None) -> Iterator[Workers]:
+    """Who computes the members: a cluster, an executor, or this machine."""
+    if scheduler is not None:
+        with cluster(scheduler) as computing:
+            yield computing
+    else:
+        cores = workers or len(os.sched_getaffinity(0))
+        yield ExecutorWorkers(executor) if executor is not None else LocalWorkers(cores)
+
+
 def _prepare_noise(
-    scenario: Scenario, store: Store, methods: tuple[str, ...], surveys: int, show: ProgressDisplay
+    scenario: Scenario, store: Store, chosen: Sequence[Analysis], surveys: int, show: ProgressDisplay
 ) -> float:
     """Compute the noise covariance, which all surveys share, where an analysis is still to come; the seconds it took."""
     last = f"survey_{surveys}/posterior"
-    if all(method == "open_loop" or store.find(f"{method}/{last}") is not None for method in methods):
+    if all(not analysis.uses_data or store.find(f"{analysis.name}/{last}") is not None for analysis in chosen):
         return 0.0
     begin = time.perf_counter()
     show("noise covariance", 0, 1)
     _ = scenario.observation.noise
     show("noise covariance", 1, 1)
     return time.perf_counter() - begin
+
+
+def _publish(summary: Mapping[str, Any], store: Store, show: ProgressDisplay) -> None:
+    """Write the summary and the report, and remove what is left of partial stages."""
+    store.write_text("summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
+    with explained("the report", store.folder / "index.html"):
+        write_report(store.folder, show, figures="few")
+    store.finish()

@@ -33,6 +33,7 @@ CHECKS = {
 from pathlib import Path
 assert study.name == "tiny" and study.ensemble.members == 32
 assert summary["surveys"] == 2 and Path("runs/mine/index.html").exists()
+assert run.posterior("flow", 2).sizes["member"] == 32 and Path("plume.png").exists()
 """,
     "flow.md": """
 from seisflow.units import YEAR
@@ -53,6 +54,13 @@ assert misfit > 0
     "running.md": """
 assert run["enkf/survey_1/posterior"].saturation.sizes["member"] == 32
 assert stage is not None
+""",
+    "own_method.md": """
+from pathlib import Path
+assert set(run.scores.method) == {"open_loop", "enkf", "nudging"}
+assert "nudging to the logs" in Path("runs/nudged/index.html").read_text()
+assert Path("nudged.png").stat().st_size > 5000
+assert open_run("runs/layered").source.own["prior"] == {"prior": "__main__.Layers"}
 """,
     "filters.md": """
 assert scores.mean("rmse") < 0.3  # the published 0.2 with what 1000 cycles scatter; no filter has 3.6

@@ -18,7 +18,7 @@ import pytest
 
 from seisflow.errors import InputError
 from seisflow.runner import run_study
-from seisflow.runs.folder import locked, open_run
+from seisflow.runs.folder import locked, open_store
 from seisflow.storage.store import Store
 from seisflow.study import Study
 from tests.test_run import arrays
@@ -169,7 +169,7 @@ def test_that_a_second_run_in_the_same_folder_is_refused_by_the_number_of_the_fi
     holder = """
 import sys, time
 from pathlib import Path
-from seisflow.runs.folder import locked, open_run
+from seisflow.runs.folder import locked, open_store
 with locked(Path(sys.argv[1])):
     print("here", flush=True)
     time.sleep(60)
@@ -222,14 +222,14 @@ def test_that_a_section_whose_numbers_changed_is_refused_and_one_that_moved_is_n
         return study.changed(geology={"section": str(tmp_path / name)})
 
     begun = using("a.npz", velocity=velocity, density=np.full_like(velocity, 2.2))
-    open_run(begun, tmp_path / "run", {})
-    open_run(using("b.npz", velocity=velocity, density=np.full_like(velocity, 2.2)), tmp_path / "run", {})
+    open_store(begun, tmp_path / "run", {})
+    open_store(using("b.npz", velocity=velocity, density=np.full_like(velocity, 2.2)), tmp_path / "run", {})
     with pytest.raises(InputError, match=r"geology\.section.*its numbers are not those that the run"):
-        open_run(using("a.npz", velocity=velocity + 1, density=np.full_like(velocity, 2.2)), tmp_path / "run", {})
+        open_store(using("a.npz", velocity=velocity + 1, density=np.full_like(velocity, 2.2)), tmp_path / "run", {})
 
 
 def test_that_a_run_killed_while_it_wrote_its_first_file_goes_on(tmp_path):
     (tmp_path / "run" / "stages.zarr").mkdir(parents=True)
     (tmp_path / "run" / ".study.toml.123.half").write_text("seed =")
     with locked(tmp_path / "run"):
-        open_run(Study.from_dict(WEE), tmp_path / "run", {})
+        open_store(Study.from_dict(WEE), tmp_path / "run", {})

@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "study": SCIENCE | {"assimilation", "inference", "decision"},
     "runs": SCIENCE | {"assimilation", "inference", "decision", "study", "storage"},
     "report": SCIENCE | {"runs", "study", "storage", "assimilation"},
-    "runner": {"assimilation", "study", "runs", "storage", "report", "analysis", "observation"},
+    "runner": {"assimilation", "study", "runs", "storage", "report", "analysis", "observation", "prior"},
     "cli": {"runner", "runs", "study", "report", "dynamics", "storage", "assimilation"},
 }
 CONTRACTS = {
@@ -39,6 +39,9 @@ CONTRACTS = {
     ("assimilation", "dynamics"): {"dynamics.base"},
     ("assimilation", "observation"): {"observation.base"},
     ("assimilation", "analysis"): {"analysis.base", "analysis.static_covariance"},
+    ("runner", "prior"): {"prior.base"},
+    ("runner", "observation"): {"observation.base"},
+    ("runner", "analysis"): {"analysis.base", "analysis.table"},
 }
 """Between these rooms the contracts alone are known."""
 

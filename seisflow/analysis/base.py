@@ -127,6 +127,8 @@ class Analysis(ABC):
     """Its colour in figures, any that matplotlib knows; empty: chosen."""
     uses_data: ClassVar[bool] = True
     """Whether the update looks at the data; without, the loop predicts none and takes the forecast as it is."""
+    trains_networks: ClassVar[bool] = False
+    """Whether it needs torch."""
 
     def resumable(self, folder: Path) -> Analysis:
         """The same analysis, which keeps in a folder of its own what it needs to go on after an interruption.
@@ -138,6 +140,18 @@ class Analysis(ABC):
     def simulations(self, members: int) -> Simulations:
         """What it simulates and trains itself at every survey; most need nothing."""
         return Simulations()
+
+    def memory(self, members: int, state: int, data: int) -> int:
+        """Bytes that an update takes beside what it is given, about; for the check before a run.
+
+        Parameters
+        ----------
+        members
+            Number of members.
+        state, data
+            Numbers in the fields of one state that are moved, and in one datum.
+        """
+        return packed_memory(members, state, data) if self.uses_data else 0
 
     @abstractmethod
     def update(

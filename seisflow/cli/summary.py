@@ -8,7 +8,8 @@ from typing import Any
 from rich.table import Table
 
 from seisflow.cli.console import console, say
-from seisflow.report.methods import label
+from seisflow.runs.methods import Methods
+from seisflow.runs.reading import RunFolder
 
 __all__ = ["print_summary", "say_where"]
 
@@ -22,7 +23,7 @@ COLUMNS = (
 """Score, its heading, and how it is spelt; a score that is no number is "–"."""
 
 
-def print_summary(summary: dict[str, Any]) -> None:
+def print_summary(summary: dict[str, Any], methods: Methods) -> None:
     """The scores at every survey, and the seconds of every stage."""
     table = Table(title=f"{summary['name']}, seed {summary['seed']}, {summary['members']} members: saturation")
     for heading in ("survey", "method", *(heading for _, heading, _ in COLUMNS)):
@@ -34,7 +35,7 @@ def print_summary(summary: dict[str, Any]) -> None:
             s = steps[k]
             table.add_row(
                 f"{k + 1} (day {day:g})" if row == 0 else "",
-                label(name),
+                methods[name].label,
                 *("–" if s[key] is None else form.format(s[key]) for key, _, form in COLUMNS),
             )
         table.add_section()
@@ -47,7 +48,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     for heading in ("method", "two-phase flow", "waves and images", "training and analysis"):
         cost.add_column(heading, justify="left" if heading == "method" else "right")
     for name, seconds in summary["stage_seconds"].items():
-        cost.add_row(label(name), *(f"{seconds[stage]:.1f}" for stage in stages))
+        cost.add_row(methods[name].label, *(f"{seconds[stage]:.1f}" for stage in stages))
     console.print(cost)
     console.print(f"seconds in all: {summary['seconds']['in all']:.0f}", highlight=False)
 
@@ -55,7 +56,7 @@ def print_summary(summary: dict[str, Any]) -> None:
 def say_where(summary: dict[str, Any], folder: Path, quiet: bool) -> None:
     """What came out of a run, where to look, and what comes next where surveys are left."""
     if not quiet:
-        print_summary(summary)
+        print_summary(summary, RunFolder(folder).methods)
     say(f"report   {folder / 'index.html'}")
     say(f"figures  {folder / 'figures'}")
     say(f"arrays   {folder / 'stages.zarr'}")

@@ -19,7 +19,6 @@ from PIL import Image
 
 from seisflow.errors import InputError
 from seisflow.report import sections
-from seisflow.report.methods import label
 from seisflow.runs.reading import RunFolder
 
 __all__ = ["animate"]
@@ -45,7 +44,7 @@ def _frames(run: RunFolder, method: str) -> list[Image.Image]:
     for k, (truth, samples) in enumerate(fields):
         figure = Figure(figsize=(7.2, 0.3 + tall * (2 + (truth is not None))))
         FigureCanvasAgg(figure)
-        panels = [(samples.mean(axis=0), f"{label(method)}: mean", value)]
+        panels = [(samples.mean(axis=0), f"{run.methods[method].label}: mean", value)]
         panels.append(
             (
                 samples.std(axis=0, ddof=1),

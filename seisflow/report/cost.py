@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from seisflow.report.methods import label
 from seisflow.report.tables import table
 from seisflow.runs.reading import RunFolder
 
@@ -25,8 +24,8 @@ def cost(run: RunFolder) -> str:
             "Members that failed in the simulator, and were replaced by fresh draws",
             ["method", "survey", "member", "attempt", "why"],
             [
-                [html.escape(label(e["method"])), str(e["survey"]), str(e.get("member", "")), str(e.get("attempt", "")),
-                 html.escape(str(e.get("reason", e.get("why", ""))))]
+                [html.escape(run.methods[e["method"]].label), str(e["survey"]), str(e.get("member", "")),
+                 str(e.get("attempt", "")), html.escape(str(e.get("reason", e.get("why", ""))))]
                 for e in lost
             ],
         )
@@ -53,7 +52,7 @@ def _cost_table(run: RunFolder) -> str:
         for k in range(done):
             stages = [run.stage(method, k, what) if k or what == "posterior" else None for what in STAGES]
             uses = [s.seconds if s is not None else None for s in stages]
-            ledger.append((f"{label(method)}, survey {k + 1}", uses))
+            ledger.append((f"{run.methods[method].label}, survey {k + 1}", uses))
     total = sum(v or 0.0 for _, row in ledger for v in row)
     rows = []
     for name, row in ledger:

@@ -15,7 +15,7 @@ from seisflow.observation.data import DataField
 from seisflow.report.data_kinds import display_unit, logs_of, sections_of
 from seisflow.report.sections import ERROR, section
 
-__all__ = ["data_figure"]
+__all__ = ["data_figure", "draw_log"]
 
 
 def data_figure(
@@ -83,13 +83,32 @@ def _draw_logs(part: Any, logs: Mapping[str, DataField], observed: Ensemble, pre
     places.sort(key=lambda place: place[1])  # place by place
     axes = part.subplots(1, len(places), squeeze=False)[0]
     for panel, (name, w) in zip(axes, places, strict=True):
-        about = logs[name]
-        depth, (divisor, unit) = about.coordinates["z"], display_unit(about.unit)
-        low, high = np.quantile(predicted[name][:, w] / divisor, [0.05, 0.95], axis=0)
-        panel.fill_betweenx(depth, low, high, color="tab:blue", alpha=0.3, label="forecast 5–95 %")
-        panel.plot(observed[name][0, w] / divisor, depth, "k.", ms=3, label="observed")
-        panel.set_ylim(depth[-1], depth[0])
-        panel.set_xlabel(f"{about.axes[0].name} {w + 1}: {about.label} [{unit}]", fontsize=8)
-        panel.tick_params(labelsize=7)
+        divisor, _ = display_unit(logs[name].unit)
+        draw_log(panel, logs[name], w, observed[name], {"forecast": predicted[name][:, w] / divisor})
     axes[0].legend(fontsize=7)
     axes[0].set_ylabel("depth [m]", fontsize=8)
+
+
+def draw_log(axes: Any, about: DataField, place: int, observed: NDArray | None, members: Mapping[str, NDArray]) -> None:
+    """One log along depth: dots observed, and the range of members.
+
+    Parameters
+    ----------
+    axes
+        Where it is drawn.
+    about, place
+        The field, and which of its places, from 0.
+    observed
+        The datum ``(1, places, depths)``; None where there is none.
+    members
+        What they are → logs of all members at the place ``(M, depths)``, in the unit that is shown.
+    """
+    depth, (divisor, unit) = about.coordinates["z"], display_unit(about.unit)
+    for (name, values), colour in zip(members.items(), ("tab:blue", "tab:orange"), strict=False):
+        low, high = np.quantile(values, [0.05, 0.95], axis=0)
+        axes.fill_betweenx(depth, low, high, color=colour, alpha=0.3, label=f"{name} 5–95 %")
+    if observed is not None:
+        axes.plot(observed[0, place] / divisor, depth, "k.", ms=3, label="observed")
+    axes.set_ylim(depth[-1], depth[0])
+    axes.set_xlabel(f"{about.axes[0].name} {place + 1}: {about.label} [{unit}]", fontsize=8)
+    axes.tick_params(labelsize=7)

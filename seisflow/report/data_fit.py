@@ -53,7 +53,8 @@ class DataFit:
 
     def informed(self) -> list[str]:
         """Methods that have predicted data."""
-        return [m for m in self.run.done if self.run.stage(m, 0, "predicted") is not None and m != "open_loop"]
+        informed = [m for m in self.run.done if self.run.methods[m].uses_data]
+        return [m for m in informed if self.run.stage(m, 0, "predicted") is not None]
 
     @property
     def sections(self) -> dict[str, DataField]:
@@ -119,7 +120,15 @@ class DataFit:
 
     def _bands(self, method: str, k: int, what: str) -> dict[str, Any]:
         """Quantiles of the logs of a stage's members, of the fields where they are known."""
-        states, found = self.run.ensemble(method, k, what), {}
+        known = self.log_members(method, k, what)
+        return {name: _rounded(np.quantile(members, LEVELS, axis=0)) for name, members in known.items()}
+
+    def log_members(self, method: str, k: int, what: str) -> dict[str, NDArray]:
+        """Logs of a method's ``"forecast"`` or ``"posterior"`` at a survey (from 0), ``(M, places, depths)`` a field.
+
+        In the unit of the page, without noise; only of the fields whose members are known.
+        """
+        states, found = self.run.ensemble(method, k, what), dict[str, NDArray]()
         predicted = self.run.ensemble(method, k, "predicted") if what == "forecast" else None
         for name, about in self.log_fields.items():
             if about.quantity in READ and about.axes[0].coordinates is not None and states is not None:
@@ -131,7 +140,7 @@ class DataFit:
                 members = predicted[name] / display_unit(about.unit)[0]
             else:
                 continue
-            found[name] = _rounded(np.quantile(members, LEVELS, axis=0))
+            found[name] = np.asarray(members)
         return found
 
     def agreement(self, method: str, k: int) -> dict[str, float]:

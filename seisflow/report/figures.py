@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from seisflow.analysis.base import Progress
 from seisflow.errors import InputError
 from seisflow.geology.section import load_section
 from seisflow.grid import average
 from seisflow.report.data_figure import data_figure
 from seisflow.report.geology_figure import geology_figure
-from seisflow.report.methods import label
 from seisflow.report.posterior_figures import comparison_figure, posterior_figure
 from seisflow.report.score_figure import score_figure
 from seisflow.report.scores import scores_of
@@ -28,8 +28,6 @@ from seisflow.runs.reading import RunFolder
 from seisflow.units import MILLIDARCY
 
 __all__ = ["draw"]
-
-Progress = Callable[[str, int, int], None]
 
 
 def draw(run: RunFolder, folder: Path, show: Progress | None = None, dpi: int = 110, few: bool = False) -> list[Path]:
@@ -57,7 +55,7 @@ def draw(run: RunFolder, folder: Path, show: Progress | None = None, dpi: int = 
     tasks: list[tuple[str, Callable[[], Any]]] = []
     if scores:
         summary = {"survey_days": study.surveys.days, "scores": scores}
-        tasks.append(("scores", partial(score_figure, summary)))
+        tasks.append(("scores", partial(score_figure, summary, run.methods)))
     if run.done and not few:
         tasks.append(("geology", partial(_geology, run)))
     for k in range(max(run.done.values(), default=0)):
@@ -66,7 +64,7 @@ def draw(run: RunFolder, folder: Path, show: Progress | None = None, dpi: int = 
         if few:
             continue
         for method in run.done:
-            if method != "open_loop":
+            if run.methods[method].uses_data:
                 tasks.append((f"survey_{k + 1}_{method}", partial(_posterior, run, k, method)))
         tasks.append((f"survey_{k + 1}_data", partial(_data, run, k)))
     files = []
@@ -98,7 +96,7 @@ def _geology(run: RunFolder) -> Any:
     assert first is not None
     wells = {
         "injector": (study.injection.x_m, *study.injection.depth_m),
-        "monitors": study.wells.x_m if "wells" in study.surveys.modalities else (),
+        "monitors": run.wells,
     }
     return geology_figure(
         run.grid,
@@ -113,20 +111,20 @@ def _comparison(run: RunFolder, k: int, scores: dict[str, dict[str, float | None
     found = {m: run.ensemble(m, k, "posterior") for m in run.done}
     compared = {m: e["saturation"] for m, e in found.items() if e is not None}
     title = f"CO2 saturation at {_title(run, k)}"
-    return comparison_figure(run.grid, _true_saturation(run, k), compared, scores, title)
+    return comparison_figure(run.grid, _true_saturation(run, k), compared, scores, title, run.methods)
 
 
 def _posterior(run: RunFolder, k: int, method: str) -> Any:
     ahead, after = run.ensemble(method, k, "forecast"), run.ensemble(method, k, "posterior")
     if ahead is None or after is None:
         return None
-    title = f"{label(method)}: CO2 saturation at {_title(run, k)}"
+    title = f"{run.methods[method].label}: CO2 saturation at {_title(run, k)}"
     S = _true_saturation(run, k)
     return posterior_figure(run.grid, S, ahead["saturation"], after["saturation"], title)
 
 
 def _data(run: RunFolder, k: int) -> Any:
-    informed = [m for m in ("flow", *run.done) if m in run.done and m != "open_loop"]
+    informed = [m for m in ("flow", *run.done) if m in run.done and run.methods[m].uses_data]
     predicted = next((e for m in informed if (e := run.ensemble(m, k, "predicted")) is not None), None)
     observed = run.observed(k)
     if predicted is None or observed is None:

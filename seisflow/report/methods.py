@@ -1,27 +1,15 @@
-r"""How the methods of a run are named and drawn on its page."""
+r"""How the methods of a run are told apart on its page."""
 
 from __future__ import annotations
 
-import matplotlib.colors
+from collections.abc import Sequence
 
-from seisflow.analysis.methods import METHODS
 from seisflow.report.charts import legend
+from seisflow.runs.methods import Methods
 
-__all__ = ["colour", "label", "method_legend"]
-
-_TABLES = {table.name: table for table in METHODS}
-
-
-def colour(method: str) -> str:
-    """The colour of a method, for CSS and for figures: ``#rrggbb``."""
-    return matplotlib.colors.to_hex(_TABLES[method].colour if method in _TABLES else "0.3")
+__all__ = ["method_legend"]
 
 
-def label(method: str) -> str:
-    """The name of a method for readers."""
-    return _TABLES[method].label if method in _TABLES else method
-
-
-def method_legend(methods: list[str]) -> str:
-    """A legend of methods, in the colours and markers of the charts."""
-    return legend({label(m): (colour(m), i) for i, m in enumerate(methods)})
+def method_legend(methods: Methods, names: Sequence[str]) -> str:
+    """A legend of some methods of a run, in the colours and markers of the charts."""
+    return legend({methods[m].label: (methods[m].colour, i) for i, m in enumerate(names)})

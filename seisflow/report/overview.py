@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 
-from seisflow.report.methods import label
 from seisflow.report.scores import Scores
 from seisflow.report.tables import score_table
 from seisflow.runs.reading import RunFolder
@@ -15,10 +14,10 @@ __all__ = ["head", "result"]
 def head(run: RunFolder) -> str:
     """Title, what was run, how far it came, and the way through the page."""
     study = run.study
-    wanted = len(study.methods) * run.surveys
+    wanted = len(run.methods) * run.surveys
     state = "" if run.finished else (
         f'<p class="notice">This run is not finished: {sum(run.done.values())} of {wanted} analyses are there ('
-        + ", ".join(f"{html.escape(label(m))} {run.done.get(m, 0)} of {run.surveys}" for m in study.methods)
+        + ", ".join(f"{html.escape(m.label)} {run.done.get(name, 0)} of {run.surveys}" for name, m in run.methods.items())
         + "). The page shows what there is.</p>"
     )  # fmt: skip
     twin, outside = run.truth(0) is not None, run.sources()
@@ -30,7 +29,7 @@ def head(run: RunFolder) -> str:
     return (
         f"<header><h1>{html.escape(study.name)}: where the CO₂ is, and how sure we are</h1>"
         f'<p class="soft">Seed {study.seed}, {study.ensemble.members} members, {run.surveys} surveys until day '
-        f"{study.surveys.days[-1]:g}, {html.escape(' and '.join(study.surveys.modalities))}; "
+        f"{study.surveys.days[-1]:g}, {html.escape(' and '.join(run.measured))}; "
         f"{' × '.join(map(str, study.grid.shape))} cells of {' × '.join(f'{h:g}' for h in study.grid.spacing_m)} m; "
         f"{source}.</p>"
         f'{state}<nav aria-label="Sections">{links}</nav></header>'
@@ -50,9 +49,10 @@ def result(run: RunFolder, found: Scores) -> str:
     last = min(len(steps) for steps in found.values())
     day = run.study.surveys.days[last - 1]
     rows = {name: steps[last - 1] for name, steps in found.items()}
+    caption = f"Saturation at survey {last} (day {day:g}) against the truth; bold: best of the column"
     return (
         text
-        + score_table(f"Saturation at survey {last} (day {day:g}) against the truth; bold: best of the column", rows)
+        + score_table(caption, rows, run.methods)
         + '<p class="soft">RMSE and SSIM judge the posterior mean, CRPS the whole distribution, coverage its honesty: in a '
         "calibrated posterior, 90 % of the cells of the plume region lie inside their 90 % interval. The plume region are "
         "cells that are wet in the truth or in any open-loop member. One truth decides nothing: compare several "

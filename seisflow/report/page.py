@@ -20,7 +20,6 @@ from seisflow.report import overview, viewer
 from seisflow.report.cost import cost
 from seisflow.report.data_fit import DataFit
 from seisflow.report.fields import QUANTITIES, Fields
-from seisflow.report.methods import label
 from seisflow.report.provenance import provenance
 from seisflow.report.score_charts import calibration_charts, score_charts
 from seisflow.report.scores import scores_of
@@ -52,7 +51,7 @@ def _script() -> str:
 
 def _start(run: RunFolder) -> dict[str, Any]:
     """What the page shows first: the learned flow where it is there, at its last survey."""
-    method = next((m for m in ("flow", *reversed(run.study.methods)) if m in run.done), "")
+    method = next((m for m in ("flow", *reversed(list(run.methods))) if m in run.done), "")
     return {"method": method, "survey": run.done.get(method, 1)}
 
 
@@ -74,7 +73,7 @@ def page(run: RunFolder) -> str:
     facts = {
         "grid": {"shape": fields.grid.shape, "spacing": fields.grid.spacing, "extent": fields.grid.extent},
         "days": [f"{day:g}" for day in study.surveys.days],
-        "methods": [{"id": m, "label": label(m), "done": done} for m, done in run.done.items()],
+        "methods": [{"id": m, "label": run.methods[m].label, "done": done} for m, done in run.done.items()],
         "quantities": [{"id": name, **about} for name, about in QUANTITIES.items()],
         "scales": fields.scales(blocks),
         "sections": {name: scale for name, (scale, _) in data_scales.items()},
@@ -82,7 +81,7 @@ def page(run: RunFolder) -> str:
         "members": shown.tolist(),
         "window": window,
         "exaggeration": EXAGGERATION,
-        "wells": study.wells.x_m if "wells" in study.surveys.modalities else [],
+        "wells": run.wells,
         "injector": [study.injection.x_m, *study.injection.depth_m],
         "logs": data.logs(),
         "logFields": data.log_facts(),

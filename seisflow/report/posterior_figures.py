@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from seisflow.grid import Grid
-from seisflow.report.methods import label
 from seisflow.report.sections import DEVIATION, ERROR, VALUE, plume_window, section
+from seisflow.runs.methods import Methods
 
 __all__ = ["comparison_figure", "posterior_figure"]
 
@@ -91,11 +91,12 @@ def comparison_figure(
     posteriors: Mapping[str, NDArray],
     scores: Mapping[str, Mapping[str, float | None]],
     title: str,
+    methods: Methods,
 ) -> Figure:
     """All methods beside the truth, where it is known, at one survey: mean, standard deviation, error of the saturation."""
     known = [] if truth is None else [truth]
     window = plume_window(grid, [*known, *posteriors.values()])
-    rows = _comparison_rows(truth, posteriors, scores)
+    rows = _comparison_rows(truth, posteriors, scores, methods)
     figure = Figure(figsize=(14 if known else 9.6, 0.6 + 1.95 * len(rows)), layout="constrained")
     axes = figure.subplots(len(rows), 2 + len(known), squeeze=False)
     for row, panels in zip(axes, rows, strict=True):
@@ -112,7 +113,10 @@ def comparison_figure(
 
 
 def _comparison_rows(
-    truth: NDArray | None, posteriors: Mapping[str, NDArray], scores: Mapping[str, Mapping[str, float | None]]
+    truth: NDArray | None,
+    posteriors: Mapping[str, NDArray],
+    scores: Mapping[str, Mapping[str, float | None]],
+    methods: Methods,
 ) -> list[list[tuple[NDArray, str, str, dict[str, Any]]]]:
     """Field, title, unit and style of every panel, row by row: the truth, then a row a method."""
     means = {name: s.mean(axis=0) for name, s in posteriors.items()}
@@ -123,13 +127,14 @@ def _comparison_rows(
     rows = [] if truth is None else [[(truth, "truth", "S [-]", value)]]
     limit = 0.0 if truth is None else max(*(float(np.abs(m - truth).max()) for m in means.values()), SMALLEST)
     for name, mean in means.items():
+        label = methods[name].label
         row = [
-            (mean, f"{label(name)}: mean", "S [-]", value),
-            (stds[name], f"{label(name)}: standard deviation", "[-]", deviation),
+            (mean, f"{label}: mean", "S [-]", value),
+            (stds[name], f"{label}: standard deviation", "[-]", deviation),
         ]
         if truth is not None:
             rmse = scores.get(name, {}).get("rmse")
-            text = f"{label(name)}: error" + ("" if rmse is None else f", RMSE {rmse:.4f}")
+            text = f"{label}: error" + ("" if rmse is None else f", RMSE {rmse:.4f}")
             row.append((mean - truth, text, "[-]", _style(ERROR, -limit, limit)))
         rows.append(row)
     return rows

@@ -19,11 +19,16 @@ def provenance(run: RunFolder) -> str:
     rows = [
         [f"survey {k}", html.escape(n), f"<code>{s}</code>"] for k, files in run.sources().items() for n, s in files
     ]
+    own = "".join(
+        f"<p>{kind.capitalize()} of the user's own, which that command does not bring: "
+        f"<code>{html.escape(', '.join(parts.values()))}</code>.</p>"
+        for kind, parts in run.own.items()
+    )
     sources = table("Data from files", ["survey", "file", "SHA-256"], rows) if rows else ""
     return (
         '<section id="study"><h2>Study file and versions</h2>'
         f'<p><a download="{html.escape(run.study.name)}.toml" href="data:application/toml;base64,{text}">Download the study '
-        f"file</a>; <code>seisflow run {html.escape(run.study.name)}.toml</code> repeats the run.</p>"
+        f"file</a>; <code>seisflow run {html.escape(run.study.name)}.toml</code> repeats the run.</p>{own}"
         f"<details><summary>Study file</summary><pre tabindex=0>{html.escape(run.study_text)}</pre></details>{sources}"
         f'<p class="soft">{html.escape(used)}.</p></section>'
     )

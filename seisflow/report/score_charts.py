@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seisflow.report.calibration import calibration
 from seisflow.report.charts import Series, bars, lines
-from seisflow.report.methods import colour, label, method_legend
+from seisflow.report.methods import method_legend
 from seisflow.report.scores import Scores
 from seisflow.report.tables import score_table
 from seisflow.runs.reading import RunFolder
@@ -27,7 +27,7 @@ def score_charts(run: RunFolder, found: Scores) -> str:
     """Scores over the surveys, as charts and as tables."""
     if not found:
         return '<section id="scores"><h2>Scores over time</h2><p>There are none without a truth.</p></section>'
-    days, methods = run.study.surveys.days, list(found)
+    days, methods, shown = run.study.surveys.days, list(found), run.methods
 
     def value(step: dict[str, float | None], key: str) -> float | None:
         if key != "reliability":
@@ -39,7 +39,9 @@ def score_charts(run: RunFolder, found: Scores) -> str:
         lines(
             title,
             [
-                Series(label(m), colour(m), i, [(days[k], value(step, key)) for k, step in enumerate(found[m])])
+                Series(
+                    shown[m].label, shown[m].colour, i, [(days[k], value(step, key)) for k, step in enumerate(found[m])]
+                )
                 for i, m in enumerate(methods)
             ],
             "day",
@@ -50,12 +52,13 @@ def score_charts(run: RunFolder, found: Scores) -> str:
         for key, title, ideal, span in CHARTS
     ]
     tables = "".join(
-        score_table(f"Survey {k + 1}, day {day:g}", {m: s[k] for m, s in found.items() if len(s) > k})
+        score_table(f"Survey {k + 1}, day {day:g}", {m: s[k] for m, s in found.items() if len(s) > k}, shown)
         for k, day in enumerate(days)
         if any(len(s) > k for s in found.values())
     )
     return (
-        f'<section id="scores"><h2>Scores over time</h2>{method_legend(methods)}<div class="charts">{"".join(charts)}</div>'
+        f'<section id="scores"><h2>Scores over time</h2>{method_legend(shown, methods)}'
+        f'<div class="charts">{"".join(charts)}</div>'
         '<p class="soft">Dotted: the value of a perfect answer. Point at a mark to read it.</p>'
         f"<details><summary>All scores as tables</summary>{tables}</details></section>"
     )
@@ -69,11 +72,11 @@ def calibration_charts(run: RunFolder) -> str:
             '<section id="calibration"><h2>Calibration</h2><p>There is none without a truth; the misfits of the data above '
             "say how well the forecasts explain what was observed.</p></section>"
         )
-    methods = list(found)
+    methods, shown = list(found), run.methods
     coverage = lines(
         "covered over nominal probability",
         [
-            Series(label(m), colour(m), i, list(zip(found[m]["nominal"], found[m]["covered"], strict=True)))
+            Series(shown[m].label, shown[m].colour, i, list(zip(found[m]["nominal"], found[m]["covered"], strict=True)))
             for i, m in enumerate(methods)
         ],
         "nominal probability of the interval",
@@ -83,17 +86,17 @@ def calibration_charts(run: RunFolder) -> str:
     )
     histograms = "".join(
         bars(
-            f"{label(m)}, survey {run.done[m]}: ranks",
+            f"{shown[m].label}, survey {run.done[m]}: ranks",
             c["counts"],
             c["expected"],
-            colour(m),
+            shown[m].colour,
             "rank of the truth among the members",
         )
         for m, c in found.items()
     )
     cells = next(iter(found.values()))["cells"]
     return (
-        f'<section id="calibration"><h2>Calibration</h2>{method_legend(methods)}'
+        f'<section id="calibration"><h2>Calibration</h2>{method_legend(shown, methods)}'
         f'<div class="charts">{coverage}{histograms}</div>'
         f'<p class="soft">Saturation in the {cells} cells of the plume region at each method\'s last survey. Coverage: on '
         "the dotted diagonal if calibrated; below, the posterior is too sure. Where truth and most members are dry, the "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 
-from seisflow.report.methods import label
+from seisflow.runs.methods import Methods
 
 __all__ = ["score_table", "table"]
 
@@ -35,7 +35,7 @@ def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> s
     )
 
 
-def score_table(caption: str, scores: Mapping[str, Mapping[str, float | None]]) -> str:
+def score_table(caption: str, scores: Mapping[str, Mapping[str, float | None]], methods: Methods) -> str:
     """Scores of all methods at one survey; the best of a column is bold where there is a best, "–" stands for no number."""
     best = {}
     for key, _, _, rule in COLUMNS:
@@ -48,7 +48,7 @@ def score_table(caption: str, scores: Mapping[str, Mapping[str, float | None]]) 
             f"<td{' class=best' if key in best and best[key] == values[key] else ''}>{_spelled(values[key], form)}</td>"
             for key, _, form, _ in COLUMNS
         ]
-        rows.append([html.escape(label(name)), *cells])
+        rows.append([html.escape(methods[name].label), *cells])
     return table(caption, ["method", *(label for _, label, _, _ in COLUMNS)], rows)
 
 

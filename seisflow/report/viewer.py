@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from seisflow.observation.data import DataField
 from seisflow.report.data_fit import DataFit
 from seisflow.report.fields import QUANTITIES, Fields
-from seisflow.report.methods import label
 from seisflow.report.tables import table
 from seisflow.runs.reading import RunFolder
 
@@ -38,7 +37,7 @@ def plume(run: RunFolder, fields: Fields, known: bool) -> str:
         + _radios("survey", "Survey", [(str(k + 1), f"{k + 1}: day {day:g}") for k, day in enumerate(days)]).replace(
             "</fieldset>", '<button type="button" id="play" aria-pressed="false">Play</button></fieldset>'
         )
-        + _radios("method", "Method", [(m, label(m)) for m in run.done])
+        + _radios("method", "Method", [(m, run.methods[m].label) for m in run.done])
         + _radios("quantity", "Quantity", [(q, str(about["label"])) for q, about in QUANTITIES.items()])
         + '<fieldset><legend>Member</legend><button type="button" data-step="-1" aria-label="Previous member">‹</button>'
         f'<input type="range" id="member" min="0" max="{len(shown) - 1}" value="0" aria-label="Member">'
@@ -134,7 +133,7 @@ def observations(run: RunFolder, data: DataFit, scales: Mapping[str, tuple[float
         for k in range(run.done[method]):
             found = data.agreement(method, k)
             cells = [f"{found[name]:.2f}" if name in found else "" for name in run.data]
-            rows.append([html.escape(f"{label(method)}, survey {k + 1}"), *cells])
+            rows.append([html.escape(f"{run.methods[method].label}, survey {k + 1}"), *cells])
     names = [name.replace("_", " ") for name in run.data]
     if rows:
         parts.append(table("Misfit of the forecast over what its spread and the noise explain", ["", *names], rows))

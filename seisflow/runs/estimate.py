@@ -94,8 +94,9 @@ def sizes(study: Study, parts: Parts, surveys: int | None = None) -> Sizes:
     """
     grid, M, K = parts.dynamics.grid, study.ensemble.members, surveys or len(study.surveys.days)
     observation = parts.scenario.observation
-    chains, informed = len(study.chosen), sum(table.uses_data for table in study.chosen)
-    own = [table.simulations(M) for table in study.chosen]
+    methods = (*study.chosen, *parts.own.analyses)
+    chains, informed = len(methods), sum(method.uses_data for method in methods)
+    own = [method.simulations(M) for method in methods]
     forecasts, predictions = M * (1 + chains * (K - 1)), M * (1 + informed * (K - 1)) if informed else 0
     waves = observation.work(predictions + K * sum(s.images for s in own) + K, noise=informed > 0)
     datum = sum(field.nbytes for field in observation.data.values())
@@ -135,7 +136,8 @@ def memory_held(study: Study, parts: Parts, found: Sizes, workers: int, elsewher
     block = max(BLOCK_BYTES, MEMBERS_PER_WORKER * workers * found.stage_memory / M)
     held["for members under way"] = min(float(found.stage_memory), block)
     data = sum(math.prod(field.shape) for field in parts.scenario.observation.data.values())
-    wholes = {f"for the analysis {t.label}": t.memory(M, 2 * found.cells, data) for t in study.chosen}
+    methods = (*study.chosen, *parts.own.analyses)
+    wholes = {f"for the analysis {m.label or m.name}": m.memory(M, 2 * found.cells, data) for m in methods}
     wholes["for the scores"] = 4 * 8 * M * found.cells  # one field: itself, sorted, weighted, its distance to the truth
     largest = max(wholes, key=lambda name: wholes[name])
     return held | {largest: float(wholes[largest])}

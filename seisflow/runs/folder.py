@@ -1,7 +1,7 @@
 r"""A run's folder: whose it is, who works in it, with which versions.
 
 study.toml     the study; another one in the same folder is refused, with every key that differs
-run.json       seed, members, and the versions of every session that worked at the run
+run.json       seed, members, the methods, parts of the user's own by name, and the versions of every session
 run.lock       held, by the kernel, as long as a run works in the folder; a killed run holds nothing
 """
 
@@ -23,13 +23,18 @@ from seisflow import __version__
 from seisflow.errors import InputError
 from seisflow.geology.section import load_section
 from seisflow.observation.data import DataField
+from seisflow.runs.methods import described, recorded
 from seisflow.storage.axes import Axes
 from seisflow.storage.errors import explained
 from seisflow.storage.store import Store
 from seisflow.study import Study, load_study
 from seisflow.study.axes import study_axes
+from seisflow.study.own import STUDY_ALONE, OwnParts
 
-__all__ = ["locked", "open_run", "versions"]
+__all__ = ["locked", "open_store", "versions"]
+
+OWN = {"analyses": "analysis", "prior": "prior", "observation": "observation"}
+"""Parts of the user's own, as arguments and in words."""
 
 
 def versions() -> dict[str, str]:
@@ -41,8 +46,15 @@ def versions() -> dict[str, str]:
     return found
 
 
-def open_run(study: Study, folder: Path, data: Mapping[str, DataField], repair: bool = False) -> Store:
-    """The store of a run folder, new or of the same study.
+def open_store(
+    study: Study,
+    folder: Path,
+    data: Mapping[str, DataField],
+    *,
+    own: OwnParts = STUDY_ALONE,
+    repair: bool = False,
+) -> Store:
+    """The store of a run folder, new or of the same study and the same parts.
 
     Parameters
     ----------
@@ -52,35 +64,66 @@ def open_run(study: Study, folder: Path, data: Mapping[str, DataField], repair: 
         The run folder; may be missing.
     data
         What the observation's data are, which is stored with them.
+    own
+        Parts of the user's own; analyses may be added to a run, and nothing else may change.
     repair
         Compute damaged stages again instead of raising.
 
     Raises
     ------
     InputError
-        When it holds another study (the message lists the keys that differ) or the section has changed, or it cannot be
-        written to.
+        When it holds another study (the message lists the keys that differ) or a run with other parts of the user's own,
+        or the section has changed, or it cannot be written to.
     """
-    existing = folder / "study.toml"
+    existing, record = folder / "study.toml", _record(folder)
     if existing.exists():
         differences = _differences(_values(load_study(existing)), _values(study))
         if differences:
             listed = "; ".join(differences[:5]) + (f"; and {len(differences) - 5} more" if len(differences) > 5 else "")
             raise InputError("out", str(folder), f"it holds a run of another study ({listed}); choose another")
+    if record:
+        _compare_parts(folder, record.get("own", {}), own.names)
+    methods = described((*study.chosen, *own.analyses))
     store = Store(folder, Axes(**study_axes(study.grid.build(), data)), repair=repair)
     store.describe(
         {
             "study": study.name,
             "seed": study.seed,
             "members": study.ensemble.members,
-            "methods": list(study.methods),
+            "methods": list(methods),
             "survey_times_s": list(study.survey_times),
         }
     )
     if not existing.exists():
         store.write_text("study.toml", study.to_toml())
-    _sign(store, study)
+    _sign(store, study, record, {"methods": recorded(methods), **({"own": own.names} if own.names else {})})
     return store
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    """What ``run.json`` holds; nothing before there is one."""
+    try:
+        return dict(json.loads((folder / "run.json").read_text()))
+    except (OSError, ValueError):
+        return {}
+
+
+def _compare_parts(folder: Path, before: Mapping[str, Mapping[str, str]], now: Mapping[str, Mapping[str, str]]) -> None:
+    """Raise unless the parts with which the run began are given again; more analyses may come."""
+    faults = []
+    for kind, words in OWN.items():
+        begun, given = before.get(kind, {}), now.get(kind, {})
+        for name, place in begun.items():
+            what = f"{words} {name} ({place})" if kind == "analyses" else f"{words} {place}"
+            if name not in given:
+                faults.append(f"it began with the {what}, which is not given: give {kind}= to run_study")
+            elif given[name].rpartition(".")[2] != place.rpartition(".")[2]:  # a class may move to another module
+                faults.append(f"it began with the {what}, and {given[name]} is given")
+        if kind != "analyses" and given and not begun:
+            faults.append(f"it began with the study's {words}, and {given[kind]} is given")
+    if faults:
+        remedy = "or choose another folder (`seisflow report` and `seisflow export` need no part)"
+        raise InputError("out", str(folder), f"{'; '.join(faults)}; {remedy}")
 
 
 def _section_checksum(study: Study) -> int:
@@ -89,24 +132,21 @@ def _section_checksum(study: Study) -> int:
     return zlib.crc32(section.density.tobytes(), zlib.crc32(section.velocity.tobytes()))
 
 
-def _sign(store: Store, study: Study) -> None:
-    """Put the section's checksum and this session's versions down, where they are new."""
-    path = store.folder / "run.json"
-    try:
-        record: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError):
-        record = {"seed": study.seed, "members": study.ensemble.members, "versions": []}
+def _sign(store: Store, study: Study, record: Mapping[str, Any], about: Mapping[str, Any]) -> None:
+    """Put the section's checksum, the methods and this session's versions down, where they are new."""
+    now = {"seed": study.seed, "members": study.ensemble.members, "versions": [], **record, **about}
     section = _section_checksum(study)
-    if record.setdefault("section_checksum", section) != section:
+    if now.setdefault("section_checksum", section) != section:
         raise InputError(
             "geology.section",
             study.geology.section,
             f"its numbers are not those that the run in {store.folder} began with; bring the file back, or choose another "
             "run folder",
         )
-    if not record["versions"] or record["versions"][-1] != versions():
-        record["versions"].append(versions())
-        store.write_text("run.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
+    if not now["versions"] or now["versions"][-1] != versions():
+        now["versions"] = [*now["versions"], versions()]
+    if now != record:
+        store.write_text("run.json", json.dumps(now, indent=2, allow_nan=False) + "\n")
 
 
 def _values(study: Study) -> dict[str, Any]:

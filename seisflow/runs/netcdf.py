@@ -7,7 +7,6 @@ Arrays have named dimensions, coordinates and CF attributes as in the run folder
 
 from __future__ import annotations
 
-import json
 import uuid
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,9 @@ import zarr
 from seisflow.errors import InputError
 from seisflow.observation.files.array_files import netcdf
 from seisflow.runs.reading import RunFolder
-from seisflow.storage.stage_attributes import json_ready
+from seisflow.runs.stage_variables import plain_attributes, stage_variables
 
 __all__ = ["export_netcdf"]
-
-INNER = ("fields", "format", "checksum", "checksums")
 
 
 def export_netcdf(folder: str | Path, out: str | Path, stage: str | None = None) -> list[str]:
@@ -75,34 +72,18 @@ def export_netcdf(folder: str | Path, out: str | Path, stage: str | None = None)
 
 def _copy(source: Any, target: Any) -> None:
     """One stage: its arrays, coordinates and numbers."""
-    for key, value in source.attrs.items():
-        if key not in INNER:
-            target.attrs[key] = (
-                value if isinstance(value, int | float | str) else json.dumps(json_ready(value), allow_nan=False)
-            )
-    arrays = dict(source.arrays())
-    axes_of = _axes(arrays)
-    target.dimensions = {axis: n for name, a in arrays.items() for axis, n in zip(axes_of[name], a.shape, strict=True)}
-    for name, array in arrays.items():
-        axes = axes_of[name]
+    for key, value in plain_attributes(source).items():
+        target.attrs[key] = value
+    variables = stage_variables(source)
+    target.dimensions = {axis: n for v in variables.values() for axis, n in zip(v.axes, v.array.shape, strict=True)}
+    for name, one in variables.items():
+        array = one.array
         chunked = {"chunks": (1, *array.shape[1:]), "compression": "gzip", "compression_opts": 4, "shuffle": True}
-        variable = target.create_variable(name, axes, array.dtype, **(chunked if array.ndim > 1 else {}))
-        for key, value in array.attrs.items():
+        variable = target.create_variable(name, one.axes, array.dtype, **(chunked if array.ndim > 1 else {}))
+        for key, value in one.attributes.items():
             variable.attrs[key] = value
         if array.ndim > 1:
             for member in range(array.shape[0]):
                 variable[member] = np.asarray(array[member])
         else:
             variable[...] = np.asarray(array[...])
-
-
-def _axes(arrays: dict[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Names of every array's axes; NetCDF wants one length a name: an axis of another length gets its array's name too."""
-    lengths: dict[str, int] = {}
-    found = {}
-    for name, array in arrays.items():
-        axes = []
-        for axis, n in zip(array.metadata.dimension_names, array.shape, strict=True):
-            axes.append(axis if lengths.setdefault(axis, n) == n else f"{name}_{axis}")
-        found[name] = tuple(axes)
-    return found

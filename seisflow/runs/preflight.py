@@ -71,7 +71,7 @@ class _Plan:
         root = self.folder / "stages.zarr"
         return all(
             (root / method / f"survey_{k + 1}" / "posterior" / "zarr.json").is_file()
-            for method in self.study.methods
+            for method in (*self.study.methods, *(analysis.name for analysis in self.parts.own.analyses))
             for k in range(self.surveys)
         )
 
@@ -132,10 +132,10 @@ def _findings(plan: _Plan) -> list[Check]:
 def _programs(plan: _Plan) -> Iterator[Callable[[], Check]]:
     """The checks of the programs that a study uses."""
     yield lambda: machine.julia(tried=False)
-    if "seismic" in plan.study.surveys.modalities and not plan.elsewhere:
+    if plan.sizes.waves and not plan.elsewhere:
         yield machine.devito
         yield machine.compiler
-    if any(table.trains_networks for table in plan.study.chosen):
+    if any(method.trains_networks for method in (*plan.study.chosen, *plan.parts.own.analyses)):
         yield machine.torch
 
 

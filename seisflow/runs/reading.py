@@ -20,6 +20,7 @@ from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.grid import Grid
 from seisflow.observation.data import DataAxis, DataField
+from seisflow.runs.methods import Methods, described, remembered
 from seisflow.storage.recorder import Stage
 from seisflow.storage.store import Store
 from seisflow.study import Study, load_study
@@ -71,11 +72,40 @@ class RunFolder:
         return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
     @cached_property
+    def record(self) -> dict[str, Any]:
+        """What ``run.json`` holds; empty where there is none."""
+        path = self.folder / "run.json"
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+    @cached_property
     def versions(self) -> list[dict[str, str]]:
         """Versions of every session that worked at the run, oldest first; empty where they are not known."""
-        path = self.folder / "run.json"
-        listed = json.loads(path.read_text(encoding="utf-8")).get("versions", []) if path.is_file() else []
-        return list(listed) or ([self.summary["versions"]] if "versions" in self.summary else [])
+        listed = list(self.record.get("versions", []))
+        return listed or ([self.summary["versions"]] if "versions" in self.summary else [])
+
+    @cached_property
+    def methods(self) -> Methods:
+        """The run's methods by name, in order: as the folder remembers them, else those of the study."""
+        listed = self.record.get("methods")
+        return remembered(listed) if listed else described(self.study.chosen)
+
+    @property
+    def own(self) -> dict[str, dict[str, str]]:
+        """Parts of the user's own: kind of part → its name → its class (``module.Class``)."""
+        return dict(self.record.get("own", {}))
+
+    @property
+    def measured(self) -> list[str]:
+        """What was measured, in words: the study's modalities, or the labels of an observation of the user's own."""
+        if "observation" not in self.own:
+            return list(self.study.surveys.modalities)
+        return [about.label or name for name, about in self.data.items()] or ["data of the user's own"]
+
+    @property
+    def wells(self) -> tuple[float, ...]:
+        """Positions of the study's monitoring wells along x [m]; empty where none are logged."""
+        logged = "wells" in self.study.surveys.modalities and "observation" not in self.own
+        return self.study.wells.x_m if logged else ()
 
     def sources(self) -> dict[int, list[tuple[str, str]]]:
         """Surveys (from 1) whose data came from files: name and SHA-256 of each."""
@@ -123,10 +153,24 @@ class RunFolder:
                 return _described(zarr.open_group(self.store.root / name, mode="r"))
         return {}
 
+    def stage_name(self, method: str, survey: int, what: str) -> str:
+        """Name of a stage of a method's chain, ``"forecast"``, ``"predicted"`` or ``"posterior"``, at a survey (from 0)."""
+        chain = "first" if survey == 0 and what != "posterior" else method
+        return f"{chain}/survey_{survey + 1}/{what}"
+
     def stage(self, method: str, survey: int, what: str) -> Stage | None:
         """A stage of a method's chain: ``"forecast"``, ``"predicted"`` or ``"posterior"``."""
-        chain = "first" if survey == 0 and what != "posterior" else method
-        return self.store.find(f"{chain}/survey_{survey + 1}/{what}")
+        return self.store.find(self.stage_name(method, survey, what))
+
+    def check_method(self, method: str) -> None:
+        """Raise InputError unless the run has a method of this name."""
+        if method not in self.methods:
+            raise InputError("method", method, f"this run has {', '.join(self.methods)}")
+
+    def check_survey(self, survey: int) -> None:
+        """Raise InputError unless the study has a survey of this number, from 1."""
+        if not (isinstance(survey, int) and 1 <= survey <= self.surveys):
+            raise InputError("survey", survey, f"the study has surveys 1 to {self.surveys}")
 
     def ensemble(self, method: str, survey: int, what: str) -> Ensemble | None:
         """Its members."""
@@ -137,7 +181,7 @@ class RunFolder:
     def done(self) -> dict[str, int]:
         """Surveys with a posterior, by method; methods without any are left out."""
         found: dict[str, int] = {}
-        for method in self.study.methods:
+        for method in self.methods:
             n = 0
             while (
                 n < self.surveys and (self.folder / "stages.zarr" / method / f"survey_{n + 1}" / "posterior").exists()
@@ -150,7 +194,7 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether every method has every posterior."""
-        return all(self.done.get(method, 0) == self.surveys for method in self.study.methods)
+        return all(self.done.get(method, 0) == self.surveys for method in self.methods)
 
 
 def _described(group: Any) -> dict[str, DataField]:

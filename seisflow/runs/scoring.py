@@ -16,6 +16,7 @@ from seisflow.assimilation.loop import Step
 from seisflow.diagnostics import plume
 from seisflow.ensemble import Ensemble
 from seisflow.runs.folder import versions
+from seisflow.runs.methods import Methods
 from seisflow.study import Study
 from seisflow.study.build import Parts
 from seisflow.units import BAR
@@ -59,7 +60,9 @@ def score(parts: Parts, truth: Ensemble, samples: Ensemble, plume_region: NDArra
     }
 
 
-def summarise(study: Study, parts: Parts, truth: list[Ensemble], runs: dict[str, list[Step]]) -> dict[str, Any]:
+def summarise(
+    study: Study, parts: Parts, truth: list[Ensemble], runs: dict[str, list[Step]], methods: Methods
+) -> dict[str, Any]:
     """What ``summary.json`` holds: scores per method and survey, seconds per stage, replaced members, versions."""
     scores: dict[str, list[dict[str, float]]] = {name: [] for name in runs}
     for k, true in enumerate(truth):
@@ -75,16 +78,17 @@ def summarise(study: Study, parts: Parts, truth: list[Ensemble], runs: dict[str,
         }
         for name, steps in runs.items()
     }
-    labels = {table.name: table.label for table in study.chosen}
     seconds = {
-        f"{labels[name]}: {stage}": value for name, stages in stage_seconds.items() for stage, value in stages.items()
+        f"{methods[name].label}: {stage}": value
+        for name, stages in stage_seconds.items()
+        for stage, value in stages.items()
     }
     return {
         "name": study.name,
         "seed": study.seed,
         "members": study.ensemble.members,
         "survey_days": list(study.surveys.days),
-        "modalities": list(study.surveys.modalities),
+        "data": list(parts.scenario.observation.data),
         "scores": scores,
         "stage_seconds": stage_seconds,
         "seconds": seconds,

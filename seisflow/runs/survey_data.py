@@ -6,10 +6,11 @@ Later sessions take it from there; other files for a survey that has its data ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from seisflow.analysis.base import Progress
 from seisflow.assimilation.scenario import Scenario, simulate_truth
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
@@ -20,7 +21,6 @@ from seisflow.study import Study
 
 __all__ = ["gather", "last_survey", "planned_files"]
 
-Progress = Callable[[str, int, int], None]
 Files = Mapping[int, Sequence[Path]]
 
 

@@ -12,23 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.analysis.base import Analysis
-from seisflow.analysis.table import Site
+from seisflow.analysis.table import MethodTable, Site
 from seisflow.analysis.transform import LevelSetSaturation, Relative, StateTransform
 from seisflow.assimilation.open_loop_covariance import OpenLoopCovariance
 from seisflow.assimilation.scenario import Scenario
 from seisflow.dynamics.julia.engine import JuliaEngine
-from seisflow.dynamics.two_phase.model import (
-    TwoPhaseFlow,
-)
+from seisflow.dynamics.two_phase.model import TwoPhaseFlow
 from seisflow.errors import InputError
 from seisflow.geology.section import load_section
 from seisflow.grid import Grid, average
 from seisflow.observation.data import cell_positions
 from seisflow.observation.joint import Joint
 from seisflow.study import Study
+from seisflow.study.own import STUDY_ALONE, OwnParts
 from seisflow.study.tables.surveys import SurveySite
 
-__all__ = ["Parts", "build", "build_analysis", "initial_pressure"]
+__all__ = ["Parts", "build", "build_analyses", "build_analysis", "initial_pressure"]
 
 
 FIELDS = ("saturation", "pressure")
@@ -51,6 +50,8 @@ class Parts:
         Pressure before injection on the flow grid [Pa].
     highest_saturation
         1 − S_wr.
+    own
+        The user's own among them.
     """
 
     scenario: Scenario
@@ -58,6 +59,7 @@ class Parts:
     velocity: NDArray[np.float64]
     initial_pressure: NDArray[np.float64]
     highest_saturation: float
+    own: OwnParts = STUDY_ALONE
 
 
 def _dynamics(study: Study, grid: Grid, engine: JuliaEngine) -> TwoPhaseFlow:
@@ -71,6 +73,33 @@ def initial_pressure(study: Study) -> NDArray[np.float64]:
     grid = study.grid.build()
     with JuliaEngine(threads=1) as engine:
         return _dynamics(study, grid, engine).initial_state(1)["pressure"][0]
+
+
+def build_analyses(study: Study, parts: Parts) -> list[Analysis]:
+    """The analyses of a run: those of the study's methods, and the user's own behind them.
+
+    Raises
+    ------
+    InputError
+        When one of them cannot work at this study.
+    """
+    site = _site(study, parts)
+    return [
+        part if isinstance(part, Analysis) else _built(part, site, study)
+        for part in (*study.chosen, *parts.own.analyses)
+    ]
+
+
+def _built(table: MethodTable, site: Site, study: Study) -> Analysis:
+    if study.ensemble.members < table.least_members:
+        remedy = f"{table.name} needs at least {table.least_members} members"
+        raise InputError("ensemble.members", study.ensemble.members, remedy)
+    analysis = table.build(site)
+    if analysis.name != table.name:
+        raise InputError(
+            f"{table.name}.build", analysis.name, f"give the analysis the name of its table, {table.name!r}"
+        )
+    return analysis
 
 
 def build_analysis(study: Study, name: str, parts: Parts) -> Analysis:
@@ -103,8 +132,14 @@ def _site(study: Study, parts: Parts) -> Site:
     )
 
 
+def _observation(study: Study, site: SurveySite) -> Joint:
+    return Joint([getattr(study, modality).build(site) for modality in study.surveys.modalities])
+
+
 @contextmanager
-def build(study: Study, workers: int | None = None, executor: Executor | None = None) -> Iterator[Parts]:
+def build(
+    study: Study, workers: int | None = None, executor: Executor | None = None, own: OwnParts = STUDY_ALONE
+) -> Iterator[Parts]:
     """Build a study's objects; Julia and the wave processes end with the context.
 
     Parameters
@@ -115,6 +150,8 @@ def build(study: Study, workers: int | None = None, executor: Executor | None = 
         Processes for waves and threads for flow; default: all cores.
     executor
         Where waves are simulated instead, and blocks of members are sent; the flow then takes one thread a process.
+    own
+        Parts of the user's own, which take the place of the study's.
 
     Raises
     ------
@@ -126,7 +163,7 @@ def build(study: Study, workers: int | None = None, executor: Executor | None = 
     workers = workers or len(os.sched_getaffinity(0))
     grid = study.grid.build()
     section = load_section(study.geology.section)
-    prior = study.geology.prior(section, grid)
+    prior = own.checked_prior(grid) or study.geology.prior(section, grid)
     with ExitStack() as stack:
         engine = stack.enter_context(JuliaEngine(threads=1 if executor is not None else workers))
         dynamics = _dynamics(study, grid, engine)
@@ -141,7 +178,7 @@ def build(study: Study, workers: int | None = None, executor: Executor | None = 
             min(workers, study.ensemble.members),
             executor,
         )
-        observation = Joint([getattr(study, modality).build(site) for modality in study.surveys.modalities])
+        observation = own.observation or _observation(study, site)
         stack.callback(observation.close)
         scenario = Scenario(
             prior,
@@ -154,4 +191,4 @@ def build(study: Study, workers: int | None = None, executor: Executor | None = 
             study.ensemble.max_failed_share,
         )
         velocity = average(section.velocity, section.grid, grid)
-        yield Parts(scenario, dynamics, velocity, initial_pressure, 1 - study.fluids.brine_residual)
+        yield Parts(scenario, dynamics, velocity, initial_pressure, 1 - study.fluids.brine_residual, own)

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import zarr
 
+from seisflow.analysis.base import Evidence
 from seisflow.covariance import DiagonalCovariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.observation import DataAxis, DataField, Joint, Observation, Wells
 from seisflow.observation.data import cell_positions, grid_axes
 from seisflow.report import RunFolder, write_report
-from seisflow.runs.folder import open_run
+from seisflow.runs.folder import open_store
 from seisflow.runs.netcdf import export_netcdf
 from seisflow.runs.survey_data import gather
 from seisflow.study import Study
@@ -118,7 +119,7 @@ def run(parts, written, tmp_path_factory):
     files, _ = written
     study = Study.from_dict({**STUDY, "surveys": {**STUDY["surveys"], "data": [[str(f) for f in files]]}})
     folder, scenario = tmp_path_factory.mktemp("runs") / "run", parts.scenario
-    store = open_run(study, folder, scenario.observation.data)
+    store = open_store(study, folder, scenario.observation.data)
     _, observed = gather(study, scenario, store, {1: files})
     forecast = states(scenario.prior.grid, 9, 3)
     ahead = store.stage("first/survey_1/forecast", lambda: _stage(forecast))
@@ -137,7 +138,8 @@ def _stage(ensemble):
 def _update(study, parts, method, forecast, predicted, datum):
     analysis, generator = build_analysis(study, method, parts), np.random.default_rng(0)
     state = forecast.select(["saturation", "pressure"])
-    return analysis.update(state, predicted, datum, parts.scenario.observation.noise, generator).ensemble
+    evidence = Evidence(predicted, datum, parts.scenario.observation.noise)
+    return analysis.update(state, evidence, generator).ensemble
 
 
 def test_that_its_files_become_the_datum_bit_for_bit(written, run):

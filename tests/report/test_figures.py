@@ -144,7 +144,7 @@ def test_that_a_score_that_is_no_number_is_a_gap_and_never_the_best(tmp_path):
     (folder / "summary.json").write_text(json.dumps({"survey_days": [100.0], "scores": scores}))
     files = write_report(folder, figures="few", dpi=30)
     assert files[1].name == "scores.png"
-    table = score_table("all", {method: steps[0] for method, steps in scores.items()})
+    table = score_table("all", {method: steps[0] for method, steps in scores.items()}, RunFolder(folder).methods)
     first, second = table.split("<tr>")[2:]
     assert first.startswith("<td>open loop</td><td>–</td><td>–</td>")
     assert second.startswith("<td>EnKF</td><td class=best>0.2500</td><td>–</td>")
