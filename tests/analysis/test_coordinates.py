@@ -98,7 +98,7 @@ def test_that_normal_scores_are_normal_and_turn_back(rng):
     values = np.exp(rng.standard_normal((400, 2, 3)))
     score = NormalScore(Relative()).fit(values)
     u = score.forward(values)
-    # Quantiles of N(0, 1) at (i − ½)/400, whatever the law of the values: variance 1 up to the missing tails, 2 %; ties are told apart by 4e-8 of the range.
+    # Quantiles of N(0, 1) at (i − ½)/400, whatever the law of the values: variance 1 up to the missing tails, 2 %.
     np.testing.assert_allclose(u.mean(axis=0), 0, atol=1e-3)
     np.testing.assert_allclose(u.std(axis=0), 1, atol=0.02)
     np.testing.assert_allclose(score.inverse(u), values, rtol=1e-8)
