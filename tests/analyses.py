@@ -18,6 +18,7 @@ from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.baselines.climatology import Climatology, OptimalInterpolation
 from seisflow.analysis.baselines.nudging import Nudging
 from seisflow.analysis.baselines.open_loop import OpenLoop
+from seisflow.analysis.coordinates import InCoordinates
 from seisflow.analysis.inflated_noise import InflatedNoise
 from seisflow.analysis.kalman.denkf import DEnKF
 from seisflow.analysis.kalman.enkf import EnKF
@@ -35,6 +36,7 @@ from seisflow.analysis.particle.particle_filter import ParticleFilter
 from seisflow.analysis.particle.particle_flow import ParticleFlow
 from seisflow.analysis.particle.proposal_particle import Proposal, ProposalParticleFilter
 from seisflow.analysis.static_covariance import StaticCovariance
+from seisflow.analysis.transform import Relative
 from seisflow.analysis.variational.four_d_var import FourDVar
 from seisflow.analysis.variational.ienks import IEnKS
 from seisflow.analysis.variational.linearization import DifferentiableObservation
@@ -208,6 +210,7 @@ ENTRIES: list[Entry] = [
         why="the forecast itself, calibrated without being sharp",
     ),
     Entry("EnKF", lambda p: EnKF(("state",))),
+    Entry("EnKF in coordinates", lambda p: InCoordinates(EnKF(("state",)), {"state": Relative(p.mean)})),
     Entry("EnKF with rotation", lambda p: EnKF(("state",), adjustments=(Rotation(),)), keeps_members=False),
     Entry("ETKF", lambda p: ETKF(("state",))),
     Entry(

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from seisflow.covariance import BlockCovariance, DiagonalCovariance, LowRankCovariance
+from seisflow.covariance import (
+    BlockCovariance,
+    DiagonalCovariance,
+    LowRankCovariance,
+    SeparableCovariance,
+    estimated_shrinkage,
+)
 from seisflow.errors import InputError
 
 
@@ -13,7 +19,14 @@ def dense(covariance):
 @pytest.fixture
 def covariances(rng):
     low = LowRankCovariance(rng.standard_normal((9, 6)) * [1, 2, 3, 1, 1, 4], shrinkage=0.2)
-    return [DiagonalCovariance(np.array([1.0, 4.0, 0.25])), low, BlockCovariance((low, DiagonalCovariance(np.ones(2))))]
+    separable = SeparableCovariance(np.array([[1.0, 2.0], [0.5, 1.0], [3.0, 1.0]]), (neighbours(3), neighbours(2)), 0.1)
+    both = BlockCovariance((low, DiagonalCovariance(np.ones(2))))
+    return [DiagonalCovariance(np.array([1.0, 4.0, 0.25])), low, separable, both]
+
+
+def neighbours(n, ratio=0.6):
+    """Correlations of a chain, ratio^|i − j|."""
+    return ratio ** np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
 
 
 def test_that_the_low_rank_solve_is_the_inverse_of_its_definition(rng):
@@ -64,3 +77,74 @@ def test_that_noise_that_is_nowhere_stays_invertible():
 def test_that_a_bad_variance_is_refused(bad):
     with pytest.raises(InputError, match="diagonal"):
         DiagonalCovariance(bad)
+
+
+def test_that_the_estimated_shrinkage_is_its_formula_over_all_pairs(rng):
+    draws = rng.standard_normal((8, 5)) @ rng.standard_normal((5, 5))
+    w = draws / np.sqrt((draws**2).mean(axis=0))
+    pairs = [(i, j) for i in range(5) for j in range(5) if i != j]
+    r2 = sum((w[:, i] * w[:, j]).mean() ** 2 for i, j in pairs)
+    variance = sum(((w[:, i] * w[:, j] - (w[:, i] * w[:, j]).mean()) ** 2).mean() for i, j in pairs) / 7
+    assert estimated_shrinkage(draws) == pytest.approx(variance / r2, rel=1e-10)
+
+
+def test_that_shrinkage_is_near_one_for_white_noise_and_small_for_few_patterns(rng):
+    # 30 draws of 2000 independent numbers: all correlations are chance.
+    assert estimated_shrinkage(rng.standard_normal((30, 2000))) > 0.95
+    # 300 draws of two patterns: all correlations are there.
+    assert estimated_shrinkage(rng.standard_normal((300, 2)) @ rng.standard_normal((2, 2000))) < 0.02
+
+
+def left_out(covariance, draws):
+    """Mean rᵀ R⁻¹ r / D of draws that R does not know."""
+    packed = draws.reshape(len(draws), -1)
+    return float((packed * covariance.solve(packed)).sum(axis=1).mean() / packed.shape[1])
+
+
+def test_that_the_separable_covariance_is_its_definition(rng):
+    deviation, chains, alpha = rng.uniform(0.5, 2, (4, 3)), (neighbours(4), neighbours(3, 0.3)), 0.2
+    covariance = SeparableCovariance(deviation, chains, alpha)
+    S = np.diag(deviation.ravel())
+    expected = S @ ((1 - alpha) * np.kron(*chains) + alpha * np.eye(12)) @ S
+    np.testing.assert_allclose(dense(covariance), expected, rtol=1e-10, atol=1e-12)
+    assert covariance.log_determinant == pytest.approx(np.linalg.slogdet(expected)[1], rel=1e-12)
+
+
+@pytest.mark.parametrize("white", [0.002, 0.05])
+@pytest.mark.parametrize("shape", [(20, 15), (9, 8, 7)])
+def test_that_a_separable_covariance_is_found_again_from_few_draws(shape, white, rng):
+    truth = SeparableCovariance(np.full(shape, 2.0), tuple(neighbours(n, 0.8) for n in shape), white)
+    draws = truth.sample(32 + 50, rng).reshape(-1, *shape)
+    found = SeparableCovariance.of(draws[:32])
+    if white < 0.01:  # more of it goes to the axes, whose product is then an approximation
+        for correlation in found.correlations:
+            # 32 draws of 300 cells and more know a correlation to 0.02; three of them.
+            assert np.diag(correlation, 1).mean() == pytest.approx(0.8, abs=0.06)
+    # The mean of 50 draws of 300 numbers or more is known to √(2/15000) = 1 %; the rest is what the estimate does not know.
+    assert left_out(found, draws[32:]) == pytest.approx(1, abs=0.2)
+    # A covariance from 32 draws without structure is far too sure.
+    assert left_out(LowRankCovariance(draws[:32].reshape(32, -1), 0.1), draws[32:]) > 3
+
+
+def test_that_white_noise_is_found_to_be_white(rng):
+    draws = rng.standard_normal((16 + 40, 12, 10))
+    found = SeparableCovariance.of(draws[:16])
+    # Whatever share of it goes to the axes, whose correlations are then near the identity.
+    assert left_out(found, draws[16:]) == pytest.approx(1, abs=0.15)
+    R = dense(found)
+    assert np.abs(R - np.diag(np.diag(R))).max() < 0.35
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        ((np.ones((2, 3)), (np.eye(2), np.eye(2)), 0.1), "correlations"),
+        ((np.zeros((2, 3)), (np.eye(2), np.eye(3)), 0.1), "deviation"),
+        ((np.ones((2, 3)), (np.eye(2), np.eye(3)), 0.0), "white"),
+    ],
+)
+def test_that_a_separable_covariance_of_odd_parts_is_refused(arguments, what):
+    with pytest.raises(InputError, match=what):
+        SeparableCovariance(*arguments)
+    with pytest.raises(InputError, match="draws"):
+        SeparableCovariance.of(np.zeros((4, 3, 3)))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +17,16 @@ from pydantic import Field
 
 from seisflow.analysis.adjustments import Inflation
 from seisflow.analysis.base import Analysis, Simulations, packed_memory
+from seisflow.analysis.coordinates import InCoordinates
 from seisflow.analysis.inflated_noise import InflatedNoise
 from seisflow.analysis.static_covariance import Background
-from seisflow.analysis.transform import StateTransform
+from seisflow.analysis.transform import NormalScore, StateTransform
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.observation.data import DataField
 from seisflow.tables import Table
 
-__all__ = ["Factor", "InflatedTable", "InformedTable", "MethodTable", "Site"]
+__all__ = ["Factor", "InflatedTable", "InformedTable", "MethodTable", "Site", "TransformedTable"]
 
 Factor = Annotated[float, Field(ge=1, allow_inf_nan=False)]
 
@@ -168,3 +169,19 @@ class InflatedTable(InformedTable):
         """Fields, inflation, bounds and name, as all of these methods take them."""
         adjustments = (Inflation(self.inflation),)
         return {"fields": site.fields, "adjustments": adjustments, "bounds": site.bounds, "name": self.name}
+
+
+class TransformedTable(InflatedTable):
+    """A method of the Kalman kind that can work in other coordinates of the state."""
+
+    transform: Literal["none", "level_set", "normal_score"] = "none"
+    """Coordinates of the update: the fields, the level set of the saturation and the change of pressure, or these made
+    Gaussian cell by cell (``"normal_score"``)."""
+
+    def build(self, site: Site) -> Analysis:
+        if self.transform == "none":
+            return super().build(site)
+        maps = dict(site.transform.maps)
+        if self.transform == "normal_score":
+            maps = {name: NormalScore(inner) for name, inner in maps.items()}
+        return InCoordinates(super().build(replace(site, bounds={})), maps)

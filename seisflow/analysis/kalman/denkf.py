@@ -18,7 +18,7 @@ from scipy.linalg import cho_factor, cho_solve
 from seisflow.analysis.adjustments import Adjustment, mixing
 from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.ensemble_space import DataSpace, centring, innovation_chi2, transformed
-from seisflow.analysis.table import InflatedTable, Site
+from seisflow.analysis.table import Site, TransformedTable
 from seisflow.ensemble import Ensemble
 
 __all__ = ["DEnKF", "DenkfTable"]
@@ -59,7 +59,7 @@ class DEnKF(Analysis):
         )
 
 
-class DenkfTable(InflatedTable):
+class DenkfTable(TransformedTable):
     """Deterministic ensemble Kalman filter."""
 
     name: ClassVar[str] = "denkf"

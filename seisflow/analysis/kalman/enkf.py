@@ -24,7 +24,7 @@ from scipy.linalg import cho_factor, cho_solve
 from seisflow.analysis.adjustments import Adjustment, Inflation, mixing
 from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.ensemble_space import DataSpace, centring, innovation_chi2, transformed
-from seisflow.analysis.table import InflatedTable, Site
+from seisflow.analysis.table import Site, TransformedTable
 from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
 
@@ -101,7 +101,7 @@ def perturbed_weights(
     return np.eye(M) + centring(cho_solve(small, data.whitened @ innovations.T).T)
 
 
-class EnkfTable(InflatedTable):
+class EnkfTable(TransformedTable):
     """Stochastic ensemble Kalman filter."""
 
     name: ClassVar[str] = "enkf"

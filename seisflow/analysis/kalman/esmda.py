@@ -20,7 +20,7 @@ from seisflow.analysis.adjustments import Adjustment, mixing
 from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress, Simulations
 from seisflow.analysis.ensemble_space import DataSpace, innovation_chi2, transformed
 from seisflow.analysis.kalman.enkf import perturbed_weights
-from seisflow.analysis.table import InflatedTable, Site
+from seisflow.analysis.table import Site, TransformedTable
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.tables import Count
@@ -81,7 +81,7 @@ class ESMDA(Analysis):
         return Posterior(state, {"innovation_chi2": chi2[0], "innovation_chi2_steps": chi2})
 
 
-class EsMdaTable(InflatedTable):
+class EsMdaTable(TransformedTable):
     """Ensemble smoother with multiple data assimilation of the state at the survey."""
 
     name: ClassVar[str] = "es_mda"

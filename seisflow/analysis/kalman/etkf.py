@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from seisflow.analysis.adjustments import Adjustment, Rotation, mixing
 from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.ensemble_space import DataSpace, innovation_chi2, transformed
-from seisflow.analysis.table import InflatedTable, Site
+from seisflow.analysis.table import Site, TransformedTable
 from seisflow.ensemble import Ensemble
 
 __all__ = ["ETKF", "EtkfTable", "square_root_weights"]
@@ -78,7 +78,7 @@ def square_root_weights(gram: NDArray, projected: NDArray) -> NDArray[np.float64
     return np.swapaxes(mean, -1, -2) - mean.mean(axis=(-1, -2), keepdims=True) + root
 
 
-class EtkfTable(InflatedTable):
+class EtkfTable(TransformedTable):
     """Ensemble transform Kalman filter (symmetric square root)."""
 
     name: ClassVar[str] = "etkf"

@@ -26,7 +26,7 @@ from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress
 from seisflow.analysis.ensemble_space import transformed
 from seisflow.analysis.kalman.etkf import square_root_weights
 from seisflow.analysis.localization import LocalDomains
-from seisflow.analysis.table import InflatedTable, Site
+from seisflow.analysis.table import Site, TransformedTable
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.tables import Positive
@@ -153,7 +153,7 @@ class LETKF(Analysis):
         return square_root_weights(gram, projected)
 
 
-class LetkfTable(InflatedTable):
+class LetkfTable(TransformedTable):
     """Local ensemble transform Kalman filter: image and log samples act around their place."""
 
     name: ClassVar[str] = "letkf"

@@ -32,7 +32,7 @@ from seisflow.analysis.adjustments import Adjustment, mixing
 from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress, packed_memory
 from seisflow.analysis.ensemble_space import transformed
 from seisflow.analysis.localization import GridTaper
-from seisflow.analysis.table import InflatedTable, Site
+from seisflow.analysis.table import Site, TransformedTable
 from seisflow.covariance import Covariance
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
@@ -214,7 +214,7 @@ def _separable(matrices: list[NDArray], field: NDArray) -> NDArray[np.float64]:
     return field
 
 
-class LocalizedEnkfTable(InflatedTable):
+class LocalizedEnkfTable(TransformedTable):
     """Stochastic ensemble Kalman filter with tapered covariances."""
 
     name: ClassVar[str] = "localized_enkf"

@@ -31,7 +31,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seisflow.covariance import LowRankCovariance
+from seisflow.covariance import SeparableCovariance
 from seisflow.ensemble import Ensemble, MemberProgress
 from seisflow.errors import InputError
 from seisflow.grid import Grid
@@ -282,12 +282,12 @@ class Seismic(Observation):
         return np.float32(np.sqrt(np.mean(image.astype(np.float64) ** 2)))
 
     @cached_property
-    def noise(self) -> LowRankCovariance:
+    def noise(self) -> SeparableCovariance:
         """Covariance of the packed images, from the bank of imaged noise records; computed once, on first use."""
         if self.snr is None:
             raise InputError("snr", None, "without noise there is no covariance; give the SNR in dB")
         draws = self._noise_images(range(1, 1 + self.noise_images))
-        return LowRankCovariance(np.stack(draws).reshape(self.noise_images, -1) / self.unit)
+        return SeparableCovariance.of(np.stack(draws) / self.unit)
 
     def channels(self, data: Ensemble) -> NDArray[np.float32]:
         return np.asarray(data["image"], np.float32)[:, None]
