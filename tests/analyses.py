@@ -27,6 +27,7 @@ from seisflow.analysis.kalman.etkf import ETKF
 from seisflow.analysis.kalman.hybrid import HybridEnKF
 from seisflow.analysis.kalman.letkf import LETKF
 from seisflow.analysis.kalman.localized_enkf import LocalizedEnKF
+from seisflow.analysis.learned.localized_regression import LocalizedRegressionAnalysis
 from seisflow.analysis.learned.vector_flow import LearnedFlow, VectorFlow
 from seisflow.analysis.localization import GridTaper, LocalDomains
 from seisflow.analysis.particle.ensemble_transform import EnsembleTransform
@@ -36,7 +37,7 @@ from seisflow.analysis.particle.particle_filter import ParticleFilter
 from seisflow.analysis.particle.particle_flow import ParticleFlow
 from seisflow.analysis.particle.proposal_particle import Proposal, ProposalParticleFilter
 from seisflow.analysis.static_covariance import StaticCovariance
-from seisflow.analysis.transform import Relative
+from seisflow.analysis.transform import Relative, StateTransform
 from seisflow.analysis.variational.four_d_var import FourDVar
 from seisflow.analysis.variational.ienks import IEnKS
 from seisflow.analysis.variational.linearization import DifferentiableObservation
@@ -46,6 +47,7 @@ from seisflow.covariance import DiagonalCovariance
 from seisflow.ensemble import Ensemble
 from seisflow.learning.flows.glow import GlowOptions
 from seisflow.learning.training.train import TrainingOptions
+from seisflow.observation.data import DataAxis, DataField
 from seisflow.observation.vector import VectorObservation
 from seisflow.testbeds.gaussian_mixture import GaussianMixture
 from seisflow.testbeds.linear import LinearModel
@@ -162,6 +164,9 @@ def _nudged_moments(p: LinearProblem) -> tuple[NDArray, NDArray]:
     return p.mean + gain @ (p.y - p.H @ p.mean), left @ p.P @ left.T
 
 
+PLACES = {"data": DataField((DataAxis("place", 2),), positions=np.array([[0.0], [2.0]]))}
+
+
 def _window(lag: int) -> Window:
     return Window(LinearModel(np.eye(4)), 1.0, lag)
 
@@ -235,6 +240,15 @@ ENTRIES: list[Entry] = [
         lambda p: ESMDA(fields=("state",)),
         operator=False,
         why="four steps, predicted data updated along",
+    ),
+    Entry(
+        "localised regression, everything near",
+        lambda p: LocalizedRegressionAnalysis(
+            (np.arange(4.0),), PLACES, StateTransform({"state": Relative()}), radii=(1e6,), ridges=(1.0,)
+        ),
+        keeps_members=False,
+        factor=8.0,
+        why="residuals are those of members left out: a little larger than the gain of all members leaves",
     ),
     Entry("ES-MDA with its operator", lambda p: ESMDA((2.0, 4.0, 4.0), ("state",))),
     Entry(

@@ -33,6 +33,7 @@ METHODS: tuple[type[MethodTable], ...] = tuple(
             "particle.implicit_equal_weights.ImplicitEqualWeightsTable",
             "particle.particle_flow.ParticleFlowTable",
             "particle.proposal_particle.ProposalTable",
+            "learned.localized_regression.LocalizedRegressionTable",
             "learned.flow.FlowTable",
         ),
     )
