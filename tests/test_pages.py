@@ -60,7 +60,9 @@ from pathlib import Path
 assert set(run.scores.method) == {"open_loop", "enkf", "nudging"}
 assert "nudging to the logs" in Path("runs/nudged/index.html").read_text()
 assert Path("nudged.png").stat().st_size > 5000
-assert open_run("runs/layered").source.own["prior"] == {"prior": "__main__.Layers"}
+assert run.source.own == {"analyses": {"nudging": "__main__.NudgingTable"}}
+drawn = layers.draw([np.random.default_rng(0), np.random.default_rng(1)])
+assert drawn["permeability"].shape == (2, 20, 18)
 """,
     "filters.md": """
 assert scores.mean("rmse") < 0.3  # the published 0.2 with what 1000 cycles scatter; no filter has 3.6
