@@ -35,18 +35,18 @@ assert study.name == "tiny" and study.ensemble.members == 32
 assert summary["surveys"] == 2 and Path("runs/mine/index.html").exists()
 assert run.posterior("flow", 2).sizes["member"] == 32 and Path("plume.png").exists()
 """,
-    "flow.md": """
+    "dynamics.md": """
 from seisflow.units import YEAR
 assert trajectory.saturation.shape == (4, 8, 32, 16)
 assert all(report.converged for report in trajectory.reports)
 np.testing.assert_allclose(trajectory.co2_mass[:, -1], 0.02 * 700 * YEAR, rtol=1e-8)  # the solver's mass balance
 assert trajectory.reports[0].history[0].time == 0.0
 """,
-    "flows.md": """
+    "learning.md": """
 assert record.validation[-1] < record.validation[0]
 assert p.sample(2).shape == (2, 2, 64, 64)
 """,
-    "seismic.md": """
+    "observation.md": """
 assert image.shape == gradient.shape == (128, 64)
 assert np.isfinite(image).all()
 assert misfit > 0
@@ -64,7 +64,7 @@ assert run.source.own == {"analyses": {"nudging": "__main__.NudgingTable"}}
 drawn = layers.draw([np.random.default_rng(0), np.random.default_rng(1)])
 assert drawn["permeability"].shape == (2, 20, 18)
 """,
-    "filters.md": """
+    "analysis.md": """
 assert scores.mean("rmse") < 0.3  # the published 0.2 with what 1000 cycles scatter; no filter has 3.6
 """,
 }

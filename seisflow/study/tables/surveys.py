@@ -41,7 +41,7 @@ class SurveysTable(Table):
     modalities: Annotated[tuple[Modality, ...], Field(min_length=1)] = ("seismic", "wells")
     """What is measured at each survey."""
     data: tuple[tuple[str, ...], ...] = ()
-    """Files of the field's data, one list a survey, relative to the study file: SEG-Y, NetCDF or zarr, as ``docs/data.md``
+    """Files of the field's data, one list a survey, relative to the study file: SEG-Y, NetCDF or zarr, as ``docs/files.md``
     says; an empty list: to come, by ``seisflow assimilate``. Left empty as a whole: truth and data are made in silico."""
 
     def checks(self) -> Iterable[Check]:
