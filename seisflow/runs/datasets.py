@@ -32,7 +32,7 @@ def stage_dataset(store: Store, name: str) -> xarray.Dataset:
     group = zarr.open_group(store.root / name, mode="r")
     variables = stage_variables(group)
     fields = {
-        key: (variables[key].axes, array.copy(), dict(variables[key].attributes))
+        key: (variables[key].axes, array, dict(variables[key].attributes))
         for key, array in stage.ensemble.fields.items()
     }
     coordinates = {

@@ -81,7 +81,7 @@ def open_store(
         if differences:
             listed = "; ".join(differences[:5]) + (f"; and {len(differences) - 5} more" if len(differences) > 5 else "")
             raise InputError("out", str(folder), f"it holds a run of another study ({listed}); choose another")
-    if False:
+    if record:
         _compare_parts(folder, record.get("own", {}), own.names)
     methods = described((*study.chosen, *own.analyses))
     store = Store(folder, Axes(**study_axes(study.grid.build(), data)), repair=repair)

@@ -61,7 +61,7 @@ def described(parts: Sequence[MethodTable | Analysis]) -> dict[str, RunMethod]:
     free = _free_colours({_hex(part) for part in parts if part.colour})
     found: dict[str, RunMethod] = {}
     for part in parts:
-        name, label = part.name, part.name
+        name, label = part.name, part.label or part.name
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name) or name in TAKEN:
             remedy = f"name a method by letters, digits, - and _, and not {', '.join(TAKEN)}"
             raise InputError("analyses", name, remedy)
