@@ -102,7 +102,7 @@ def test_that_every_table_of_an_analysis_that_is_told_of_the_noise_inflates_it(t
     study, parts, datum, forecast, predicted = tiny
     noise = parts.scenario.observation.noise
     told = [m for m in METHODS if hasattr(getattr(study, m, None), "noise_inflation")]
-    assert set(METHODS) - set(told) == {"open_loop", "flow"}
+    assert set(METHODS) - set(told) == {"open_loop", "localized_regression", "flow"}
     for method in told:
         plain = build_analysis(study, method, parts)
         inflated = build_analysis(study.changed(**{method: {"noise_inflation": 30.0}}), method, parts)

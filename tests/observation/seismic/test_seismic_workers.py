@@ -60,7 +60,7 @@ with build(workers=2) as observation:
     sections = observation.wave_images(plumes().members([1]))
     records = observation.records(plumes().members([1]))
     observed = observation.observe(plumes().members([1]), np.random.default_rng(5))["image"]
-    draws = observation.noise.draws
+    draws = observation.noise.deviation
     assert len(observation._dispatch.processes.pids) == 2
     assert not any(observation._dispatch.processes.map(tasks.has_torch, [()] * 4))
 processes = Processes(1)
@@ -142,7 +142,7 @@ def test_that_two_workers_give_the_same_bits_as_one_and_never_import_torch_and_a
         np.testing.assert_array_equal(two["images"], predicted["image"])
         observed = seismic.observe(plumes().members([1]), np.random.default_rng(5))["image"]
         np.testing.assert_array_equal(two["observed"], observed)
-        np.testing.assert_array_equal(two["draws"], seismic.noise.draws)
+        np.testing.assert_array_equal(two["draws"], seismic.noise.deviation)
         np.testing.assert_array_equal(two["sections"], seismic.wave_images(plumes().members([1])))
         np.testing.assert_array_equal(two["records"], seismic.records(plumes().members([1])))
 
