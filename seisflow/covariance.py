@@ -1,7 +1,10 @@
 r"""Covariances that no filter has to form as a matrix.
 
 Gaussian covariances R on packed vectors of length D, each with what an analysis needs: ``sample`` draws
-e ~ N(0, R), ``solve`` applies R⁻¹, ``variance`` is its diagonal, ``scaled`` is γ R.
+e ~ N(0, R), ``solve`` applies R⁻¹, ``whiten`` a W with Wᵀ W = R⁻¹, ``variance`` is its diagonal, ``scaled`` is γ R. W is
+C^(−½) S⁻¹ with the deviations S and the symmetric root of the correlations C = S⁻¹ R S⁻¹: of all whitenings the one whose
+numbers stay nearest to the data they come from (Kessy, Lewin & Strimmer 2018, Am. Stat. 72, 309–314), so that a datum keeps
+its place. Where C is known by a part of R only, the root is that of this part.
 
 * :class:`DiagonalCovariance` : R = diag(v).
 * :class:`LowRankCovariance` : R = (1 − α) E Eᵀ / n + α diag(v), from n stored draws E (D × n) of the noise, v their
@@ -55,6 +58,10 @@ class Covariance(ABC):
         """R⁻¹ applied to every row of ``(n, D)``."""
 
     @abstractmethod
+    def whiten(self, vectors: NDArray) -> NDArray[np.float64]:
+        """W applied to every row of ``(n, D)``: noise becomes independent, of deviation 1, and keeps its place."""
+
+    @abstractmethod
     def scaled(self, factor: float) -> Covariance:
         """γ R for a factor γ > 0 on the variances."""
 
@@ -85,6 +92,9 @@ class DiagonalCovariance(Covariance):
 
     def solve(self, vectors: NDArray) -> NDArray[np.float64]:
         return np.asarray(vectors) / self.diagonal
+
+    def whiten(self, vectors: NDArray) -> NDArray[np.float64]:
+        return np.asarray(vectors) / np.sqrt(self.diagonal)
 
     def scaled(self, factor: float) -> DiagonalCovariance:
         return DiagonalCovariance(_positive(factor) * self.diagonal)
@@ -149,6 +159,13 @@ class LowRankCovariance(Covariance):
         scaled = np.asarray(vectors) * inverse
         return scaled - cho_solve(small, factor @ scaled.T).T @ (factor * inverse)
 
+    def whiten(self, vectors: NDArray) -> NDArray[np.float64]:
+        # With the diagonal D out of R = D½ (I + V Vᵀ) D½, V = D^(−½) L = U s …: the root is I + U ((1 + s²)^(−½) − 1) Uᵀ.
+        inverse, factor, _ = self._woodbury
+        _, s, U = np.linalg.svd(factor * np.sqrt(inverse), full_matrices=False)
+        white = np.asarray(vectors) * np.sqrt(inverse)
+        return np.asarray(white + ((white @ U.T) * (1 / np.sqrt(1 + s**2) - 1)) @ U)
+
     def scaled(self, factor: float) -> LowRankCovariance:
         return LowRankCovariance(np.sqrt(_positive(factor)) * self.draws, self.shrinkage)
 
@@ -187,9 +204,14 @@ class BlockCovariance(Covariance):
         return np.concatenate([block.sample(n, generator) for block in self.blocks], axis=1)
 
     def solve(self, vectors: NDArray) -> NDArray[np.float64]:
-        ends = np.cumsum([block.size for block in self.blocks])[:-1]
-        parts = np.split(np.asarray(vectors), ends, axis=1)
-        return np.concatenate([b.solve(p) for b, p in zip(self.blocks, parts, strict=True)], axis=1)
+        return np.concatenate([b.solve(p) for b, p in zip(self.blocks, self._split(vectors), strict=True)], axis=1)
+
+    def whiten(self, vectors: NDArray) -> NDArray[np.float64]:
+        return np.concatenate([b.whiten(p) for b, p in zip(self.blocks, self._split(vectors), strict=True)], axis=1)
+
+    def _split(self, vectors: NDArray) -> list[NDArray]:
+        """The columns of ``(n, D)`` that belong to every block."""
+        return np.split(np.asarray(vectors), np.cumsum([block.size for block in self.blocks])[:-1], axis=1)
 
     def scaled(self, factor: float) -> BlockCovariance:
         return BlockCovariance(tuple(block.scaled(factor) for block in self.blocks))
@@ -284,6 +306,12 @@ class SeparableCovariance(Covariance):
         fields = np.asarray(vectors, np.float64).reshape(-1, *self.deviation.shape) / self.deviation
         solved = _along(_along(fields, [U.T for U in axes]) / eigenvalues, axes) / self.deviation
         return np.asarray(solved).reshape(len(fields), -1)
+
+    def whiten(self, vectors: NDArray) -> NDArray[np.float64]:
+        axes, eigenvalues = self._axes
+        fields = np.asarray(vectors, np.float64).reshape(-1, *self.deviation.shape) / self.deviation
+        white = _along(_along(fields, [U.T for U in axes]) / np.sqrt(eigenvalues), axes)
+        return np.asarray(white).reshape(len(fields), -1)
 
     def scaled(self, factor: float) -> SeparableCovariance:
         return SeparableCovariance(np.sqrt(_positive(factor)) * self.deviation, self.correlations, self.white)

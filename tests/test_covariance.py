@@ -51,6 +51,22 @@ def test_that_a_scaled_covariance_is_the_multiple_in_all_it_does(covariances, rn
         np.testing.assert_allclose(draws[0], np.sqrt(2.5) * draws[1], rtol=1e-14)  # the same numbers, stretched
 
 
+def test_that_whitening_is_a_root_of_the_inverse(covariances):
+    for covariance in covariances:
+        W = covariance.whiten(np.eye(covariance.size)).T
+        # Inverses of condition about 100 at most.
+        np.testing.assert_allclose(W.T @ W, covariance.solve(np.eye(covariance.size)), rtol=1e-9, atol=1e-11)
+
+
+def test_that_whitened_noise_stays_in_its_place(covariances):
+    for covariance in covariances:
+        diagonal = np.diag(covariance.whiten(np.eye(covariance.size)))
+        # The diagonal of a symmetric root is positive; a rotation of it, or a Cholesky factor in another order, moves data.
+        W = covariance.whiten(np.diag(np.sqrt(covariance.variance)))
+        assert (diagonal > 0).all()
+        assert (np.abs(W).argmax(axis=1) == np.arange(covariance.size)).all()
+
+
 @pytest.mark.parametrize("bad", [0.0, -1.0, np.inf, np.nan])
 def test_that_a_bad_factor_is_refused(covariances, bad):
     for covariance in covariances:

@@ -21,7 +21,7 @@ raised to it, and padded to a size the network accepts. Padded cells repeat the 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,6 +41,11 @@ class FieldMap(ABC):
     def fit(self, values: NDArray) -> FieldMap:
         """The map for an ensemble with these values ``(M, *shape)``; most maps are the same for all."""
         return self
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Latents beyond which the physical value does not change."""
+        return -np.inf, np.inf
 
     @abstractmethod
     def forward(self, values: NDArray) -> NDArray[np.float64]:
@@ -78,6 +83,10 @@ class LevelSetSaturation(FieldMap):
         for name in ("slope", "reach", "threshold"):
             if not (np.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise InputError(name, getattr(self, name), "give a positive number")
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        return 0.0, 1.0 - self.residual_brine
 
     def forward(self, values: NDArray) -> NDArray[np.float64]:
         latent = np.array(values, np.float64)
@@ -233,10 +242,29 @@ class FittedTransform:
         latent = np.stack([m.forward(ensemble[name]) for name, m in self.transform.maps.items()], axis=1)
         return self.pad(((latent - self.mean) / self.deviation).astype(np.float32))
 
+    def inside(self, fields: NDArray) -> NDArray:
+        """Cut the padding off the trailing axes; fields without any stay as they are."""
+        space = self.mean.shape[1:]
+        inside = (*(slice(None) for _ in fields.shape[: -len(space)]), *(slice(0, n) for n in space))
+        return np.asarray(fields[inside])
+
+    def units(self, like: Ensemble) -> NDArray[np.float64]:
+        """Deviation of every inferred field in an ensemble, the root mean square over cells, ``(C,)``."""
+        return np.array([max(float(np.sqrt(like[name].var(axis=0).mean())), 1e-300) for name in self.transform.maps])
+
+    def physical(self, like: Ensemble) -> Callable[[NDArray], NDArray]:
+        """Standardised latents ``(n, C, …)`` ↦ physical fields of one shape, each in units of its deviation in ``like``."""
+        units = self.units(like)
+
+        def values(standardised: NDArray) -> NDArray:
+            found = self.inverse(standardised, like.members(slice(len(standardised))))
+            return np.stack([found[name] / unit for name, unit in zip(self.transform.maps, units, strict=True)], axis=1)
+
+        return values
+
     def inverse(self, standardised: NDArray, like: Ensemble) -> Ensemble:
         """The ensemble ``like`` with its inferred fields taken from ``(M, C, *padded shape)``."""
-        inside = tuple(slice(0, n) for n in self.mean.shape[1:])
-        latent = np.asarray(standardised, np.float64)[(slice(None), slice(None), *inside)] * self.deviation + self.mean
+        latent = self.inside(np.asarray(standardised, np.float64)) * self.deviation + self.mean
         fields = {
             name: m.inverse(latent[:, c]).astype(like[name].dtype)
             for c, (name, m) in enumerate(self.transform.maps.items())

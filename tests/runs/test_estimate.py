@@ -49,10 +49,10 @@ def test_that_the_bytes_on_disk_are_those_of_the_arrays_of_a_run(found, finished
 
 
 def test_that_a_network_of_every_fold_is_trained_and_counted(parts, found):
-    # 60 epochs of each of three networks on two thirds of the members, two of the flow that take twice as long; 2 surveys.
-    assert found.passes == 2 * (2 * 60 + 2 * 2)
+    # 40 epochs of each of three networks on two thirds of the members, two of the flow that take twice as long; 2 surveys.
+    assert found.passes == 2 * (2 * 40 + 2 * 2)
     six = SMALL.changed(flow={"folds": 6})
-    assert sizes(six, parts).passes == 2 * (5 * 60 + 2 * 2)
+    assert sizes(six, parts).passes == 2 * (5 * 40 + 2 * 2)
     assert (build_analysis(SMALL, "flow", parts).folds, build_analysis(six, "flow", parts).folds) == (3, 6)
     with pytest.raises(InputError, match=r"flow\.folds"):
         SMALL.changed(flow={"folds": 1})

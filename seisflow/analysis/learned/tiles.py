@@ -13,9 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.analysis.localization import taper
-from seisflow.observation.data import DataField
+from seisflow.ensemble import Ensemble
+from seisflow.observation.data import DataAxis, DataField
 
 __all__ = ["Tiles"]
+
+LARGEST = 2**26
+"""Numbers in the matrices of all tiles, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +40,24 @@ class Tiles:
     data: Mapping[str, DataField]
     size: int = 2
 
+    @classmethod
+    def of(cls, axes: tuple[NDArray[np.float64], ...], data: Mapping[str, DataField], members: int) -> Tiles:
+        """Tiles of 2 cells along each axis; larger ones where matrices of the members' size in all of them are too many."""
+        tiles = cls(axes, data)
+        while np.prod(tiles.shape) * members**2 > LARGEST and max(tiles.shape) > 1:
+            tiles = cls(axes, data, 2 * tiles.size)
+        return tiles
+
+    @classmethod
+    def whole(cls, shape: tuple[int, ...], data: Ensemble) -> Tiles:
+        """One tile of a grid of this shape, for data without places."""
+        axes = tuple(np.arange(n, dtype=float) for n in shape)
+        fields = {
+            name: DataField(tuple(DataAxis(f"{name} {a}", n) for a, n in enumerate(data[name].shape[1:])))
+            for name in data.names
+        }
+        return cls(axes, fields, max(shape))
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Number of tiles along each axis; the last may be smaller."""
@@ -47,6 +69,13 @@ class Tiles:
         return [
             np.array([axis[i : i + self.size].mean() for i in range(0, len(axis), self.size)]) for axis in self.axes
         ]
+
+    def some(self, most: int) -> NDArray[np.int64]:
+        """Numbers of at most so many tiles, spread evenly over the grid."""
+        index = np.indices(self.shape)
+        step = -(-index[0].size // most)
+        weights = np.array([1, *(step // 2 + 1 for _ in self.shape[1:])]).reshape(-1, *[1] * len(self.shape))
+        return np.flatnonzero((index * weights).sum(axis=0) % step == 0)[:most]
 
     def near(self, radius: float) -> list[Callable[[NDArray], NDArray]]:
         """For every data field, values ``(n, *shape)`` ↦ their sums tapered around each tile ``(n, tiles)``.

@@ -12,26 +12,48 @@ functions do nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from seisflow.learning.flows.bijector import Condition, ConditionalFlow
+from seisflow.learning.flows.bijector import Condition
 
-__all__ = ["Objective", "deal", "processes", "rank", "shared_sum", "shared_value", "wrap"]
+__all__ = [
+    "Loss",
+    "Objective",
+    "deal",
+    "negative_log_likelihood",
+    "processes",
+    "rank",
+    "shared_sum",
+    "shared_value",
+    "wrap",
+]
+
+
+Loss = Callable[[nn.Module, Tensor, Any], Tensor]
+"""The network, states ``(B, C, *field)`` and their condition ↦ what is minimised, a mean over the batch."""
+
+
+def negative_log_likelihood(flow: nn.Module, x: Tensor, condition: Condition | None) -> Tensor:
+    """−log p(x | c) per variable of a conditional flow, averaged over the batch."""
+    return -flow(condition).log_prob(x).mean() / x[0].numel()
 
 
 class Objective(nn.Module):
-    """−log p(x | c) per variable, averaged over the batch: the module whose call is a training step's loss."""
+    """A network and its loss as one module, whose call is a training step's loss."""
 
-    def __init__(self, flow: ConditionalFlow) -> None:
+    def __init__(self, network: nn.Module, loss: Loss = negative_log_likelihood) -> None:
         super().__init__()
-        self.flow = flow
+        self.network, self.loss = network, loss
 
     def forward(self, x: Tensor, condition: Condition | None) -> Tensor:
-        return -self.flow(condition).log_prob(x).mean() / x[0].numel()
+        return self.loss(self.network, x, condition)
 
 
 def processes() -> int:

@@ -1,12 +1,13 @@
-r"""Training of a conditional flow by maximum likelihood on pairs (x_i, y_i).
+r"""Training of a network on pairs (x_i, y_i): of a conditional flow by maximum likelihood, or of any network by a loss.
 
     minimise over θ   −(1/D) E log p_θ(x + η | c(y)) ,     η ~ N(0, σ² I),  σ falling from 0.1 to 0.005 ,
 
-D the number of variables, Adam with decoupled weight decay, gradient norm clipped, step size warmed up and then
-lowered along a cosine. Data noise is fresh in every batch (the caller draws it). After each epoch the exponential average
-of the weights is judged by the likelihood of validation pairs that never give a gradient; the best average is kept,
-the untrained network included. A loss or gradient that is not finite, or a loss far above where it has been, takes training
-back to the best weights with a smaller step; after a few such rescues it is a :class:`~seisflow.errors.TrainingError`.
+or E loss_θ(x + η, c(y)); D the number of variables, Adam with decoupled weight decay, gradient norm clipped, step size
+warmed up and then lowered along a cosine. Data noise is fresh in every batch (the caller draws it). After each epoch the
+exponential average of the weights is judged by the loss of validation pairs that never give a gradient; the best average is
+kept, the untrained network included. A loss or gradient that is not finite, or a loss far above where it has been, takes
+training back to the best weights with a smaller step; after a few such rescues it is a
+:class:`~seisflow.errors.TrainingError`.
 
 Same generator state and same number of threads give the same weights, bit by bit, also across a stop and a resume from a
 checkpoint file; torch's global state is left as found. Runs where the flow's parameters are, and in several processes
@@ -29,11 +30,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seisflow.errors import InputError, TrainingError
-from seisflow.learning.flows.bijector import Condition, ConditionalFlow
+from seisflow.learning.flows.bijector import Condition
 from seisflow.learning.training import checkpoint as checkpoints
 from seisflow.learning.training import parallel
 from seisflow.learning.training.memory import peak_memory
 from seisflow.learning.training.options import TrainingOptions, TrainingRecord, schedule
+from seisflow.learning.training.parallel import Loss, negative_log_likelihood
 from seisflow.learning.training.weights import Average
 
 __all__ = ["Draw", "Pair", "TrainingOptions", "TrainingRecord", "seeded", "train"]
@@ -54,7 +56,7 @@ def seeded(generator: np.random.Generator) -> Iterator[None]:
 
 
 def train(
-    flow: ConditionalFlow,
+    network: nn.Module,
     draw: Draw,
     members: NDArray[np.int64],
     validation: Sequence[Pair],
@@ -62,15 +64,17 @@ def train(
     generator: np.random.Generator,
     progress: Callable[[int, int], None] | None = None,
     *,
+    loss: Loss = negative_log_likelihood,
     record: TrainingRecord | None = None,
     checkpoint: Path | None = None,
 ) -> TrainingRecord:
-    """Train ``flow`` in place; at the end it holds the best weights and is in evaluation mode.
+    """Train ``network`` in place; at the end it holds the best weights and is in evaluation mode.
 
     Parameters
     ----------
-    flow
-        The network, where it shall be computed; parameters with ``requires_grad=False`` stay as they are. To start from
+    network
+        A :class:`~seisflow.learning.flows.bijector.ConditionalFlow`, or what ``loss`` understands, where it shall be
+        computed; parameters with ``requires_grad=False`` stay as they are. To start from
         earlier weights see :func:`~seisflow.learning.training.weights.warm_start`.
     draw
         Gives the pairs of a batch, on any device.
@@ -84,6 +88,8 @@ def train(
         Source of the order, of the noise on x and of dropout. What ``draw`` takes from it is resumed exactly, too.
     progress
         Called with (epochs done, epochs).
+    loss
+        What is minimised; for a flow the negative log-likelihood.
     record
         A new record to fill, for those who want to read it on the way.
     checkpoint
@@ -105,7 +111,9 @@ def train(
         )
         raise InputError("batch", options.batch, remedy)
     with seeded(generator):
-        run = _Training(flow, draw, np.asarray(members), validation, options, generator, record or TrainingRecord())
+        run = _Training(
+            network, draw, np.asarray(members), validation, options, generator, loss, record or TrainingRecord()
+        )
         run.begin(checkpoint)
         while not run.finished:
             run.epoch_done()
@@ -121,18 +129,20 @@ class _Training:
 
     def __init__(
         self,
-        flow: ConditionalFlow,
+        network: nn.Module,
         draw: Draw,
         members: NDArray[np.int64],
         validation: Sequence[Pair],
         options: TrainingOptions,
         generator: np.random.Generator,
+        loss: Loss,
         record: TrainingRecord,
     ) -> None:
-        self.flow, self.draw, self.members, self.validation = flow, draw, members, validation
+        self.network, self.draw, self.members, self.validation = network, draw, members, validation
         self.options, self.generator, self.record = options, generator, record
-        self.parameters = [p for p in flow.parameters() if p.requires_grad]
-        self.device = next(flow.parameters()).device
+        self.objective = parallel.Objective(network, loss)
+        self.parameters = [p for p in network.parameters() if p.requires_grad]
+        self.device = next(network.parameters()).device
         self.per_epoch = -(-len(members) // options.batch)
         self.epoch, self.step, self.shrink, self.best_loss = 0, 0, 1.0, math.inf
         self.started = time.perf_counter()
@@ -149,8 +159,8 @@ class _Training:
         saved = None if path is None else checkpoints.load(path, self._identity(), self.device)
         if saved is None:
             self._first_pass()
-        self.loss = parallel.wrap(parallel.Objective(self.flow), self.device)
-        self.average = Average(self.flow, self.options.average)
+        self.loss = parallel.wrap(self.objective, self.device)
+        self.average = Average(self.network, self.options.average)
         self.optimiser = self._optimiser()
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.options.precision == "float16")
         if saved is not None:
@@ -171,7 +181,7 @@ class _Training:
         good = [loss for loss in losses if loss is not None]
         self.epoch += 1
         self.record.training.append(float(np.mean(good)) if good else math.nan)
-        with self.average.applied(self.flow):
+        with self.average.applied(self.network):
             self.record.validation.append(self._validate())
         if self.record.validation[-1] < self.best_loss:
             self.best_loss, self.best = self.record.validation[-1], self.average.copy()
@@ -180,8 +190,8 @@ class _Training:
 
     def end(self) -> TrainingRecord:
         """The best weights."""
-        self.flow.load_state_dict(self.best)
-        self.flow.eval()
+        self.network.load_state_dict(self.best)
+        self.network.eval()
         self.record.seconds += time.perf_counter() - self.started
         self.record.peak_memory = max(self.record.peak_memory, peak_memory(self.device))
         return self.record
@@ -191,7 +201,7 @@ class _Training:
         options = self.options
         for group in self.optimiser.param_groups:
             group["lr"] = self.shrink * options.learning_rate * schedule(self.step / (options.epochs * self.per_epoch))
-        self.flow.train()
+        self.network.train()
         own, weight = parallel.deal(index)
         x, condition = self._here(self.draw(own))
         with self._autocast():
@@ -213,10 +223,10 @@ class _Training:
             return None  # float16 has overflowed: the scale of the loss has just been halved
         if math.isfinite(shared[1]) and math.isfinite(value) and value < self.best_loss + options.explosion:
             self.optimiser.step()
-            self.average.update(self.flow)
+            self.average.update(self.network)
             return value
         self.record.rescues += 1
-        self.flow.load_state_dict(self.best)
+        self.network.load_state_dict(self.best)
         if self.record.rescues > options.rescues:
             raise TrainingError(
                 f"The loss became {value:g} for the {self.record.rescues}th time (epoch {self.epoch + 1}; the best was "
@@ -224,27 +234,30 @@ class _Training:
                 f"and look at the data."
             )
         self.shrink *= 0.3
-        self.average, self.optimiser = Average(self.flow, options.average), self._optimiser()
+        self.average, self.optimiser = Average(self.network, options.average), self._optimiser()
         return None
 
     @torch.no_grad()
     def _validate(self) -> float:
-        self.flow.eval()
-        objective, total, count = parallel.Objective(self.flow), 0.0, 0
+        self.network.eval()
+        total, count = 0.0, 0
         for pair in self.validation[parallel.rank() :: parallel.processes()]:
             x, condition = self._here(pair)
             with self._autocast():
-                total += float(objective(x, condition)) * len(x)
+                total += float(self.objective(x, condition)) * len(x)
             count += len(x)
         total, number = parallel.shared_sum([total, count], self.device)
         return total / number
 
     @torch.no_grad()
     def _first_pass(self) -> None:
-        """Layers that start from data (actnorm) see one larger batch before anything is judged."""
-        self.flow.train()
+        """Layers that start from data (actnorm) see one larger batch before anything is judged, as noisy as the first epoch.
+
+        Without that noise a channel that hardly varies would be blown up to a spread of 1, and its noise with it.
+        """
+        self.network.train()
         x, condition = self._here(self.draw(self.members[: 4 * self.options.batch]))
-        self.flow.forward(x, condition)
+        self.objective(x + self.options.noise[0] * torch.randn_like(x), condition)
 
     def _here(self, pair: Pair) -> tuple[Tensor, Condition | None]:
         """The pair on the flow's device."""
@@ -264,7 +277,7 @@ class _Training:
 
     def _identity(self) -> dict[str, Any]:
         """What a checkpoint must agree with."""
-        shapes = {name: list(value.shape) for name, value in self.flow.state_dict().items()}
+        shapes = {name: list(value.shape) for name, value in self.network.state_dict().items()}
         return {"options": asdict(self.options), "members": self.members.tolist(), "shapes": shapes}
 
     def save(self, path: Path) -> None:
@@ -273,7 +286,7 @@ class _Training:
         self.started = time.perf_counter()
         self.record.peak_memory = max(self.record.peak_memory, peak_memory(self.device))
         state = {
-            "flow": self.flow.state_dict(),
+            "flow": self.network.state_dict(),
             "average": self.average.state,
             "count": self.average.count,
             "best": self.best,
@@ -286,7 +299,7 @@ class _Training:
         checkpoints.save(path, self._identity() | state)
 
     def _restore(self, saved: dict[str, Any]) -> None:
-        self.flow.load_state_dict(saved["flow"])
+        self.network.load_state_dict(saved["flow"])
         self.average.state, self.average.count, self.best = saved["average"], saved["count"], saved["best"]
         self.optimiser.load_state_dict(saved["optimiser"])
         self.scaler.load_state_dict(saved.get("scaler", {}))
