@@ -41,12 +41,27 @@ class Evidence:
         Covariance R of the packed data.
     operator
         H, for methods that predict the data of states of their own; None where the data cannot be predicted anew.
+
+    Raises
+    ------
+    InputError
+        When a value of the datum is not finite: a posterior of it would be not-a-number everywhere.
     """
 
     predicted: Ensemble
     observed: Ensemble
     noise: Covariance
     operator: Operator | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.observed.names:
+            missing = int((~np.isfinite(self.observed[name])).sum())
+            if missing:
+                raise InputError(
+                    f"observed.{name}",
+                    f"{missing} values that are not finite",
+                    "give finite data, or leave the field out",
+                )
 
     @property
     def innovations(self) -> NDArray[np.float64]:
