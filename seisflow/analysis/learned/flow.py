@@ -30,6 +30,7 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from seisflow.analysis.base import Analysis, Evidence, Posterior, Progress, Simulations
+from seisflow.analysis.learned.tiles import LARGEST
 from seisflow.analysis.table import MethodTable, Site
 from seisflow.analysis.transform import StateTransform
 from seisflow.ensemble import Ensemble
@@ -228,14 +229,16 @@ class FlowTable(MethodTable):
     def memory(self, members: int, state: int, data: int) -> int:
         """As :meth:`~seisflow.analysis.table.MethodTable.memory`; the state is two fields on one grid.
 
-        Numbers in float32, fitted to measured trainings of 16 to 256 members on 64 × 64 and 128 × 128 cells, which they meet
-        within 15 %: states, data and conditions of the whole ensemble; activations of a batch, which grow with depth and
-        width of the Glow; passes over 32 members without gradients. What torch loads to train comes on top.
+        Numbers in float32, fitted to measured updates of 16 to 128 members on 64 × 48 to 128 × 64 cells, which they meet
+        within a third: states, data and conditions of the whole ensemble; the matrices of the first guess, about three a
+        tile; activations of a batch, which grow with depth and width of the Glow; passes over 32 members without gradients.
+        What torch loads to train comes on top.
         """
         steps, hidden, batch = self.steps or 4, self.hidden or 32, self.batch_size or 8
         ensemble = members * (20 * state + 24 * data)
         activations = state // 2 * (batch * (steps * (hidden + 16) + 125) + 32 * 141)
-        return TRAINING_LIBRARIES + 4 * (ensemble + activations)
+        matrices = 3 * min(state // 8 * members**2, LARGEST)
+        return TRAINING_LIBRARIES + 4 * (ensemble + matrices + activations)
 
 
 def _passes(folds: int, gaussian: int, glow: int) -> int:

@@ -43,6 +43,8 @@ SEARCHED = 256
 """Tiles in which choices are judged, and members by which, at most."""
 ROWS = 64
 """Data that are guessed from at a time."""
+BLOCK = 128
+"""Tiles that are worked on at a time."""
 
 Physical = Callable[[NDArray], NDArray]
 """Latents ``(n, C, *shape)`` ↦ physical values of the same shape."""
@@ -88,7 +90,10 @@ class _Solved:
         row_mean = gram.mean(axis=2)
         centred = gram - row_mean[:, :, None]
         centred -= centred.mean(axis=1, keepdims=True)
-        values, vectors = np.linalg.eigh((centred + centred.transpose(0, 2, 1)) / 2)
+        values, vectors = np.empty_like(row_mean), np.empty_like(gram, order="C")
+        for some in _blocks(len(gram)):
+            symmetric = (centred[some] + centred[some].transpose(0, 2, 1)) / 2
+            values[some], vectors[some] = np.linalg.eigh(symmetric)
         return cls._with(row_mean, np.maximum(values, 0), vectors, states, complete=True)
 
     @classmethod
@@ -104,11 +109,27 @@ class _Solved:
         mean, M = states.mean(axis=1, keepdims=True), states.shape[1]
         rotated = vectors.transpose(0, 2, 1) @ (states - mean)
         rest = None if complete else states - mean - vectors @ rotated
-        outside = 1 - 1 / M - (vectors**2).sum(axis=2)
+        outside = 1 - 1 / M - np.einsum("tme,tme->tm", vectors, vectors)
         return cls(row_mean, values, vectors, mean, rotated, rest, outside.astype(np.float32))
 
     def guess(self, products: NDArray, ridge: float, members: NDArray | None = None) -> NDArray[np.float32]:
         """x̂ ``(tiles, n, numbers)`` from g ``(n, M, tiles)``; ``members`` are those to leave out, one a row."""
+        blocks = _blocks(len(self.values))
+        return np.concatenate([self._at(some)._guess(products[:, :, some], ridge, members) for some in blocks])
+
+    def _at(self, some: slice) -> _Solved:
+        """Those of some tiles."""
+        return _Solved(
+            self.row_mean[some],
+            self.values[some],
+            self.vectors[some],
+            self.mean[some],
+            self.rotated[some],
+            None if self.rest is None else self.rest[some],
+            self.outside[some],
+        )
+
+    def _guess(self, products: NDArray, ridge: float, members: NDArray | None) -> NDArray[np.float32]:
         M = self.row_mean.shape[1]
         shrunk = 1 / (self.values + np.float32(ridge * (M - 1)))
         g = products.transpose(2, 1, 0) - self.row_mean[:, :, None]
@@ -117,13 +138,18 @@ class _Solved:
         found = z.transpose(0, 2, 1) @ self.rotated
         if members is not None:
             inverse = np.float32(1 / (ridge * (M - 1)))
-            diagonal = (self.vectors**2 @ shrunk[:, :, None])[:, :, 0] + self.outside * inverse
+            diagonal = ((self.vectors**2) @ shrunk[:, :, None])[:, :, 0] + self.outside * inverse
             own = (self.vectors[:, members] * z.transpose(0, 2, 1)).sum(axis=2) + 1 / M
             states = self.vectors @ (self.rotated * shrunk[:, :, None])
             if self.rest is not None:
                 states += self.rest * inverse
             found -= (own / diagonal[:, members])[:, :, None] * states[:, members]
         return np.asarray(found + self.mean)
+
+
+def _blocks(tiles: int) -> list[slice]:
+    """A few tiles at a time: matrices of all of them are large."""
+    return [slice(start, start + BLOCK) for start in range(0, tiles, BLOCK)]
 
 
 class LocalizedGuess:
