@@ -24,7 +24,7 @@ from seisflow.study import Study
 from tests.test_run import arrays
 from tests.tiny import TINY
 
-# Wells and the injector's meters, one method without a network: a whole run is some seconds, most of them the start of Julia.
+# Wells and meters, one method without a network: a whole run is some seconds, most of them the start of Julia.
 WEE = {
     "name": "wee",
     "seed": 5,

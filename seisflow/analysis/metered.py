@@ -37,6 +37,8 @@ LARGEST = 100.0
 """Largest shift of the latent that is tried, in the cell that is moved most."""
 TOLERANCE = 1e-6
 """Relative error of a mass that counts as met."""
+AGREED = 1e-8
+"""Deviation of a cell, relative to the largest latent, that is rounding."""
 NOTHING = 1.0
 """Error of a mass [kg] that counts as none."""
 
@@ -148,6 +150,7 @@ class MeteredMass(Analysis):
         """Saturations whose masses are those wanted, as far as they can be."""
         latent = self.saturation.forward(S)
         variance = latent.var(axis=0, ddof=1)
+        variance[variance < (AGREED * np.abs(latent).max()) ** 2] = 0.0
         result = S.copy()
         for i, wet in enumerate(self._wet(S)):
             rates = variance * capacity[i] * (wet | binary_dilation(wet) | possible)

@@ -80,8 +80,13 @@ class Injector(Observation):
     ) -> None:
         self.grid, self.capacity, self.seed = grid, capacity, seed
         self.perforations = tuple(tuple(map(int, cell)) for cell in perforations)
-        if not self.perforations or len(set(self.perforations)) != len(self.perforations):
-            raise InputError("injector.perforations", self.perforations, "give at least one well, each its own cell")
+        inside = all(
+            len(cell) == grid.ndim and all(0 <= i < n for i, n in zip(cell, grid.shape, strict=True))
+            for cell in self.perforations
+        )
+        if not self.perforations or len(set(self.perforations)) != len(self.perforations) or not inside:
+            remedy = f"give at least one well, each its own cell of the grid {grid.shape}"
+            raise InputError("injector.perforations", self.perforations, remedy)
         self._cells = tuple(np.array(self.perforations).T)
         self.initial_pressure = np.asarray(initial_pressure, np.float64)
         if self.initial_pressure.shape != grid.shape:
@@ -118,9 +123,7 @@ class Injector(Observation):
 
     def predict(self, ensemble: Ensemble, progress: MemberProgress | None = None) -> Ensemble:
         """CO2 in place and pressure in the wells, of members with ``well_overpressure`` [Pa] beside the state."""
-        for name in ("saturation", "pressure", "well_overpressure"):
-            if name not in ensemble:
-                raise InputError("ensemble", ensemble.names, f"it lacks {name}; advance it with the dynamics of a well")
+        _require(ensemble, "saturation", "pressure", "well_overpressure")
         S, p = (np.asarray(ensemble[name], np.float64) for name in ("saturation", "pressure"))
         mass = (self.capacity(p) * S).reshape(len(S), -1).sum(axis=1)
         change = (p - self.initial_pressure)[(slice(None), *self._cells)] + ensemble["well_overpressure"]
@@ -129,10 +132,11 @@ class Injector(Observation):
     def observe(self, truth: Ensemble, generator: np.random.Generator) -> Ensemble:
         """The readings; the mass is that of ``injected_mass`` [kg], and its factor is the study's, not the generator's."""
         exact = self.predict(truth)
+        _require(truth, "injected_mass")
         factor = 1 + self.mass_error * stream(self.seed, "meter").standard_normal()
-        mass = _logarithm(np.asarray(truth["injected_mass"], np.float64)) + np.log(max(factor, 1e-6))
+        mass = _logarithm(factor * np.asarray(truth["injected_mass"], np.float64))
         error = self.pressure_std * generator.standard_normal(exact[PRESSURE].shape)
-        return exact.replace(**{MASS: mass, PRESSURE: exact[PRESSURE] + error})
+        return Ensemble({MASS: mass, PRESSURE: exact[PRESSURE] + error}, exact.time)
 
     def compare(self, arrays: Mapping[str, FileArray | NDArray]) -> dict[str, NDArray]:
         """The data; the mass may be given in kg as ``injected_mass``."""
@@ -160,6 +164,12 @@ class Injector(Observation):
         result = np.zeros((data.size, 1, *self.grid.shape), np.float32)
         result[(slice(None), 0, *self._cells)] = data[PRESSURE][:, :, 0] / self.pressure_scale
         return result
+
+
+def _require(ensemble: Ensemble, *names: str) -> None:
+    for name in names:
+        if name not in ensemble:
+            raise InputError("ensemble", ensemble.names, f"it lacks {name}; advance it with the dynamics of a well")
 
 
 def _logarithm(mass: NDArray) -> NDArray[np.float64]:
