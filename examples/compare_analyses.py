@@ -54,7 +54,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FIELDS = {
     "seismic": ("image",),
     "wells": ("well_saturation", "well_pressure"),
-    "injector": ("log_injected_mass", "bottom_hole_pressure"),
+    "injector": ("log_injected_mass", "log_bottom_hole_pressure"),
 }
 MODALITIES = {"none": (), "seismic": ("seismic",), "wells": ("wells",), "both": ("seismic", "wells")}
 """What is measured beside the meters of the injection well, which every method knows."""

@@ -43,11 +43,12 @@ def states(members: int = 3) -> Ensemble:
 
 def test_that_a_state_is_asked_for_its_mass_and_for_the_pressure_of_its_well():
     data, state = injector().predict(states()), states()
-    assert data.names == ("log_injected_mass", "bottom_hole_pressure") == tuple(injector().data)
+    assert data.names == ("log_injected_mass", "log_bottom_hole_pressure") == tuple(injector().data)
     mass = sum((1e-3 * state["pressure"] * state["saturation"]).reshape(3, -1).T)
     np.testing.assert_allclose(data["log_injected_mass"], np.log(mass), rtol=1e-14)
     change = state["pressure"][:, 2, 1] - INITIAL[2, 1] + state["well_overpressure"][:, 0]
-    np.testing.assert_allclose(data["bottom_hole_pressure"], change[:, None, None], rtol=1e-14)
+    expected = np.log(np.maximum(change, 0.5e5))[:, None, None]
+    np.testing.assert_allclose(data["log_bottom_hole_pressure"], expected, rtol=1e-14)
     for name, about in injector().data.items():
         assert data[name].shape[1:] == about.shape
     assert data.time == 5.0
@@ -67,7 +68,7 @@ def test_that_simulated_members_have_the_mass_and_the_pressure_of_the_simulator(
     # The simulator's promise is 1e-9 per step of what the step injects.
     np.testing.assert_allclose(np.exp(data["log_injected_mass"]), injected, rtol=1e-7)
     bottom = np.array([report.bottom_hole_pressure for report in reports])
-    found = data["bottom_hole_pressure"][..., 0] + before["pressure"][(slice(None), *cell)][:, None]
+    found = np.exp(data["log_bottom_hole_pressure"][..., 0]) + before["pressure"][(slice(None), *cell)][:, None]
     np.testing.assert_allclose(found, bottom, rtol=1e-12)
     again = flow.advance(after, 60 * DAY, 90 * DAY).ensemble["injected_mass"]
     np.testing.assert_allclose(again, RATE * CO2_DENSITY * 90 * DAY, rtol=1e-9)  # counted on
@@ -89,16 +90,17 @@ def test_that_cells_at_an_open_side_count_as_they_are():
 def test_that_the_meter_is_off_by_one_factor_for_the_whole_study_and_gauges_by_errors_of_their_own():
     truth, factors, errors = states(1), [], []
     for seed in range(400):
-        one = injector(mass_error=0.02, pressure_std=3e4, seed=seed)
+        one = injector(mass_error=0.02, pressure_error=0.2, seed=seed)
         early, late = (one.observe(truth, np.random.default_rng((seed, k))) for k in range(2))
         assert early["log_injected_mass"] == late["log_injected_mass"]
         factors.append(float(np.exp(early["log_injected_mass"][0]) / truth["injected_mass"][0]))
-        pressures = [d["bottom_hole_pressure"] - one.predict(truth)["bottom_hole_pressure"] for d in (early, late)]
+        name = "log_bottom_hole_pressure"
+        pressures = [d[name] - one.predict(truth)[name] for d in (early, late)]
         errors.append(np.ravel(pressures))
     # 400 and 800 draws: a deviation is known to 1/√(2n), 3.5 % and 2.5 %; four times that.
     assert np.std(factors) == pytest.approx(0.02, rel=0.14)
     assert np.mean(factors) == pytest.approx(1, abs=4 * 0.02 / 20)
-    assert np.std(errors) == pytest.approx(3e4, rel=0.1)
+    assert np.std(errors) == pytest.approx(0.2, rel=0.1)
     assert abs(np.corrcoef(np.transpose(errors))[0, 1]) < 4 / 20
 
 
@@ -112,19 +114,21 @@ def test_that_draws_of_the_noise_have_the_size_that_its_covariance_states():
     assert ratio == pytest.approx(1, abs=4 / np.sqrt(200))  # χ² of 2 numbers: half of it has the deviation 1
 
 
-def test_that_files_give_the_mass_in_kg():
+def test_that_files_give_the_mass_in_kg_and_the_pressure_in_pascal():
     one, change = injector(), np.full((1, 1), 2e5)
     given = FileArray(np.array(7e8), unit="kg", source="meters.nc")
     datum = one.accept({"injected_mass": given, "bottom_hole_pressure": change}, 3.0)
     assert datum["log_injected_mass"] == pytest.approx(np.log(7e8), rel=1e-15)
-    np.testing.assert_array_equal(datum["bottom_hole_pressure"], change[None])
-    same = one.accept({"log_injected_mass": datum["log_injected_mass"], "bottom_hole_pressure": change}, 3.0)
-    assert same["log_injected_mass"] == datum["log_injected_mass"]
+    np.testing.assert_allclose(datum["log_bottom_hole_pressure"], np.log(2e5), rtol=1e-15)
+    same = one.accept(datum.fields, 3.0)
+    for name in datum.names:
+        np.testing.assert_array_equal(same[name], datum[name])
     for wrong, said in (
         ({"injected_mass": np.array(0.0)}, "above 0 kg"),
         ({"injected_mass": FileArray(np.array(7e5), unit="t")}, "in 't', it must be in 'kg'"),
         ({"injected_mass": np.array(np.nan)}, "not finite"),
         ({"injected_mass": np.array(7e8), "log_injected_mass": np.array(20.0)}, "the same datum"),
+        ({"injected_mass": np.array(7e8), "bottom_hole_pressure": FileArray(change, unit="bar")}, "must be in 'Pa'"),
         ({}, r"log_injected_mass \(or injected_mass\)"),
     ):
         with pytest.raises(InputError, match=said):
@@ -135,15 +139,15 @@ def test_that_the_mass_has_no_place_and_the_pressure_has_that_of_its_perforation
     data = injector().data
     assert data["log_injected_mass"].positions is None
     assert data["log_injected_mass"].quantity == INJECTED
-    np.testing.assert_allclose(data["bottom_hole_pressure"].positions, [[[125.0, 37.5]]])
-    assert [len(line) for line in data["bottom_hole_pressure"].lattice()] == [1, 1]
+    np.testing.assert_allclose(data["log_bottom_hole_pressure"].positions, [[[125.0, 37.5]]])
+    assert [len(line) for line in data["log_bottom_hole_pressure"].lattice()] == [1, 1]
 
 
 def test_that_the_channel_holds_the_pressure_at_the_perforation_and_nothing_else():
-    one, data = injector(pressure_scale=1e5), injector().predict(states())
+    one, data = injector(), injector().predict(states())
     channels = one.channels(data)
     assert channels.shape == (3, 1, *SECTION.shape)
-    np.testing.assert_allclose(channels[:, 0, 2, 1], data["bottom_hole_pressure"][:, 0, 0] / 1e5, rtol=1e-6)
+    np.testing.assert_allclose(channels[:, 0, 2, 1], data["log_bottom_hole_pressure"][:, 0, 0] - np.log(1e5), rtol=1e-6)
     channels[:, 0, 2, 1] = 0
     assert not channels.any()
 
@@ -154,7 +158,7 @@ def test_that_wrong_input_is_named():
         injector().predict(state.select(["saturation", "pressure"]))
     with pytest.raises(InputError, match="lacks injected_mass"):
         injector().observe(state.select(["saturation", "pressure", "well_overpressure"]), np.random.default_rng(0))
-    for name in ("mass_error", "pressure_std", "pressure_scale"):
+    for name in ("mass_error", "pressure_error"):
         with pytest.raises(InputError, match=rf"injector\.{name} = -1"):
             injector(**{name: -1.0})
     for cells in ([], [CELL, CELL], [(6, 0)]):
@@ -162,3 +166,19 @@ def test_that_wrong_input_is_named():
             injector(perforations=cells)
     with pytest.raises(InputError, match=r"initial_pressure\.shape"):
         injector(initial_pressure=np.zeros(3))
+
+
+def test_that_a_reading_that_no_member_can_explain_counts_as_the_farthest_that_they_can(caplog):
+    one = injector(pressure_error=0.2)
+    forecast = states(50)
+    predicted = one.predict(forecast)
+    own = predicted["log_bottom_hole_pressure"]
+    reach = 3 * np.sqrt(own.var() + 0.2**2)
+    near = predicted.members([3])
+    far = near.replace(log_bottom_hole_pressure=own.mean() + np.full((1, 1, 1), 30.0))
+    mild, found = one.refer(forecast, near, far)
+    np.testing.assert_allclose(found["log_bottom_hole_pressure"], own.mean() + reach, rtol=1e-12)
+    for name in near.names:
+        np.testing.assert_array_equal(mild[name], near[name])
+    assert found["log_injected_mass"] == far["log_injected_mass"]
+    assert caplog.text.count("taken for the nearest that they explain") == 1

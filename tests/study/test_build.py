@@ -118,7 +118,7 @@ def test_that_members_inject_what_was_metered_over_every_interval():
         # One survey's reading alone: the second interval is as planned.
         early = driven(parts, readings(5e8)).dynamics.schedule
         assert 700 * early.volume(300 * DAY, 600 * DAY) == pytest.approx(0.05 * 700 * 300 * DAY, rel=1e-12)
-        with pytest.raises(InputError, match=r"injected_mass = 4.*: survey 2 must not be below survey 1"):
+        with pytest.raises(InputError, match=r"injected_mass = \S+: survey 2 must not be below survey 1"):
             driven(parts, readings(5e8, 4e8))
 
 

@@ -335,8 +335,9 @@ class InjectorTable(Table):
 
     mass_error: Annotated[float, Field(gt=0, le=0.5)] = 0.01
     """Relative standard deviation of the metered mass; one factor for the whole study."""
-    pressure_std_bar: Annotated[float, Field(gt=0, le=1000)] = 0.5
-    """Standard deviation of the bottom-hole pressure's noise."""
+    pressure_error: Annotated[float, Field(gt=0, le=2)] = 0.1
+    """Relative standard deviation of the change of the bottom-hole pressure: of the gauge, and of cells that stand for a
+    well."""
     match_mass: bool = True
     """Whether the saturation of every analysed member is corrected until its mass is the metered one, within the meter's
     error. Methods whose members are simulated states leave them as they are."""
@@ -358,6 +359,6 @@ class InjectorTable(Table):
             site.initial_pressure,
             flow.co2_capacity,
             mass_error=self.mass_error,
-            pressure_std=self.pressure_std_bar * BAR,
+            pressure_error=self.pressure_error,
             seed=site.seed,
         )
