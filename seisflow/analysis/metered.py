@@ -94,7 +94,7 @@ class MeteredMass(Analysis):
         return self.analysis.simulations(members)
 
     def memory(self, members: int, state: int, data: int) -> int:
-        return self.analysis.memory(members, state, data)
+        return max(self.analysis.memory(members, state, data), 4 * 8 * members * state)
 
     def update(
         self,

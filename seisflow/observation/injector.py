@@ -82,7 +82,7 @@ class Injector(Observation):
         capacity: Callable[[NDArray], NDArray],
         *,
         mass_error: float = 0.01,
-        pressure_error: float = 0.1,
+        pressure_error: float = 0.3,
         seed: int = 0,
     ) -> None:
         self.grid, self.capacity, self.seed = grid, capacity, seed

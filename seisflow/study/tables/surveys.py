@@ -335,7 +335,7 @@ class InjectorTable(Table):
 
     mass_error: Annotated[float, Field(gt=0, le=0.5)] = 0.01
     """Relative standard deviation of the metered mass; one factor for the whole study."""
-    pressure_error: Annotated[float, Field(gt=0, le=2)] = 0.1
+    pressure_error: Annotated[float, Field(gt=0, le=2)] = 0.3
     """Relative standard deviation of the change of the bottom-hole pressure: of the gauge, and of cells that stand for a
     well."""
     match_mass: bool = True
