@@ -171,6 +171,50 @@ def test_that_the_analysis_inside_is_undisturbed(rng):
     np.testing.assert_array_equal(again["saturation"], found.ensemble["saturation"])
 
 
+class Answers(Analysis):
+    """Answers with a given posterior, behind so many random numbers."""
+
+    name = "answers"
+
+    def __init__(self, posterior: Ensemble, draws: int = 0) -> None:
+        self.posterior, self.draws = posterior, draws
+
+    def update(self, forecast, evidence, generator, progress=None) -> Posterior:
+        generator.standard_normal(self.draws)
+        return Posterior(self.posterior)
+
+
+def test_that_co2_of_one_member_far_from_all_forecasts_does_not_come_into_others(rng):
+    state = plumes(rng)
+    S = state["saturation"].copy()
+    S[0, :3, :3] = 0.9  # nobody can say where this comes from
+    analysed = state.replace(saturation=S)
+    found = metered(Answers(analysed)).update(
+        state, evidence(state, 1.8 * mass(state).mean()), np.random.default_rng(1)
+    )
+    np.testing.assert_allclose(mass(found.ensemble), 1.8 * mass(state).mean(), rtol=1e-6)
+    assert not found.ensemble["saturation"][1:, :3, :3].any()
+
+
+def test_that_masses_do_not_depend_on_how_much_the_analysis_draws(rng):
+    # Behind an interruption a learned analysis has its networks already, and draws less.
+    state = plumes(rng)
+    data = evidence(state, 1.1 * mass(state).mean())
+    few, many = (metered(Answers(state, n), std=0.01).update(state, data, np.random.default_rng(5)) for n in (1, 100))
+    np.testing.assert_array_equal(few.ensemble["saturation"], many.ensemble["saturation"])
+
+
+def test_that_masses_within_the_jump_of_a_cell_that_becomes_wet_are_met_too():
+    # Two fronts, one three cells ahead of the other; a cell between them holds nothing, or the threshold of 0.05 and more.
+    ramps = [np.clip(0.9 - 0.1 * np.arange(16) + ahead, 0, 0.9) for ahead in (0.0, 0.3)]
+    S = np.stack([np.tile(ramp, (4, 1)) for ramp in ramps])
+    state = Ensemble({"saturation": S, "pressure": np.full(S.shape, 1e7)})
+    coarse = LevelSetSaturation(threshold=0.05, residual_brine=0.0)
+    for wanted in mass(state)[0] + np.linspace(0, 3 * FULL, 40):
+        found = metered(saturation=coarse).update(state, evidence(state, wanted), np.random.default_rng(1))
+        np.testing.assert_allclose(mass(found.ensemble), wanted, rtol=1e-9)
+
+
 def test_that_forecast_members_short_of_mass_are_counted(rng):
     state = plumes(rng)
     wanted = float(np.median(mass(state)))
