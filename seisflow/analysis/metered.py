@@ -47,9 +47,9 @@ NOTHING = 1.0
 class MeteredMass(Analysis):
     """Runs another analysis, and corrects the saturation of every member to the metered mass.
 
-    Known failure: CO2 that has left the grid is not in place. A member that is wet at an outlet is held to the metered mass
-    from above alone. The correction knows the variance of every cell, not how cells vary together: where a posterior lacks
-    a whole lens, it widens the fronts that are there.
+    Known failure: CO2 that has left the grid is not in place. Once a forecast is wet at an outlet, members that are wet there
+    are held to the metered mass from above alone. The correction knows the variance of every cell, not how cells vary
+    together: where a posterior lacks a whole lens, it widens the fronts that are there.
 
     Parameters
     ----------
@@ -109,32 +109,32 @@ class MeteredMass(Analysis):
         posterior = self.analysis.update(forecast, evidence, generator, progress)
         metered = float(np.exp(evidence.observed[self.datum]).item())
         wanted = metered * np.maximum(1 + self.std * own.standard_normal(forecast.size), 0.0)
-        states = posterior.ensemble
-        S = np.asarray(states["saturation"], np.float64)
-        capacity = self.capacity(states["pressure"])
+        states, ahead = posterior.ensemble, np.asarray(forecast["saturation"], np.float64)
+        S, capacity = np.asarray(states["saturation"], np.float64), self.capacity(states["pressure"])
         before = _masses(capacity, S)
-        leaky = self._leaky(S)
+        leaky = self._leaky(S) & self._leaky(ahead).any()
         wanted = np.where(leaky, np.minimum(wanted, before), wanted)
-        possible = np.any(self._wet(forecast["saturation"]), axis=0)
-        corrected = self._corrected(S, capacity, wanted, np.asarray(possible))
+        corrected = self._corrected(S, capacity, wanted, np.asarray(self._wet(ahead).any(axis=0)))
         after = _masses(capacity, corrected)
-        unmet = int((np.abs(after - wanted) > TOLERANCE * metered + NOTHING).sum())
-        if unmet:
-            logging.getLogger("seisflow").warning(
-                "%s: the metered mass, %.4g kg, cannot be met by %d of %d members, which agree in too many cells",
-                self.name, metered, unmet, len(after),
-            )  # fmt: skip
         short = np.exp(evidence.predicted[self.datum]) < (1 - 3 * self.std) * metered
         statistics = {
             "metered_mass": metered,
             "mass_before": before.tolist(),
             "mass_after": after.tolist(),
-            "members_mass_unmet": unmet,
+            "members_mass_unmet": self._unmet(after, wanted, metered),
             "members_at_outlet": int(leaky.sum()),
             "members_short_of_mass": int(short.sum()),
         }
         analysed = states.replace(saturation=corrected.astype(states["saturation"].dtype))
         return replace(posterior, ensemble=analysed, statistics={**posterior.statistics, **statistics}, mean=None)
+
+    def _unmet(self, masses: NDArray, wanted: NDArray, metered: float) -> int:
+        """How many masses are not those wanted, which is also told."""
+        unmet = int((np.abs(masses - wanted) > TOLERANCE * metered + NOTHING).sum())
+        if unmet:
+            said = "%s: the metered mass, %.4g kg, cannot be met by %d of %d members, which agree in too many cells"
+            logging.getLogger("seisflow").warning(said, self.name, metered, unmet, len(masses))
+        return unmet
 
     def _wet(self, S: NDArray) -> NDArray[np.bool_]:
         """Cells that the map does not take for dry."""

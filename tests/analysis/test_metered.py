@@ -53,6 +53,19 @@ def metered(analysis: Analysis | None = None, **changes) -> MeteredMass:
     return MeteredMass(analysis or OpenLoop(), **keys)
 
 
+class Answers(Analysis):
+    """Answers with a given posterior, behind so many random numbers."""
+
+    name = "answers"
+
+    def __init__(self, posterior: Ensemble, draws: int = 0) -> None:
+        self.posterior, self.draws = posterior, draws
+
+    def update(self, forecast, evidence, generator, progress=None) -> Posterior:
+        generator.standard_normal(self.draws)
+        return Posterior(self.posterior)
+
+
 def test_that_the_correction_of_a_gaussian_latent_is_its_conditional_draw(rng):
     # Without bounds: u ~ N(·, diag(σ²)), told that w·u is m.  û + K (m − w·û),  K = Σw / (wᵀΣw).
     u = 3 + rng.standard_normal((M, 6, 5)) * rng.uniform(0.5, 2, (6, 5))
@@ -148,6 +161,10 @@ def test_that_a_member_at_an_outlet_is_held_from_above_alone(rng):
         assert found.statistics["members_at_outlet"] == 2
         np.testing.assert_allclose(mass(found.ensemble)[2:], wanted, rtol=1e-6)
         np.testing.assert_allclose(mass(found.ensemble)[:2], np.minimum(wanted, mass(state)[:2]), rtol=1e-6)
+    # CO2 that only the analysis has put there has not left the grid.
+    inside = state.replace(saturation=np.where(np.arange(18) < 2, 0.0, S))
+    found = metered(Answers(state), outlets=outlets).update(inside, evidence(inside, 1.2e6), np.random.default_rng(1))
+    assert found.statistics["members_at_outlet"] == 0
 
 
 def test_that_the_analysis_inside_is_undisturbed(rng):
@@ -169,19 +186,6 @@ def test_that_the_analysis_inside_is_undisturbed(rng):
     assert (wrapped.name, metered(name="other").name) == ("enkf", "other")
     again = wrapped.update(state, data, np.random.default_rng(7)).ensemble
     np.testing.assert_array_equal(again["saturation"], found.ensemble["saturation"])
-
-
-class Answers(Analysis):
-    """Answers with a given posterior, behind so many random numbers."""
-
-    name = "answers"
-
-    def __init__(self, posterior: Ensemble, draws: int = 0) -> None:
-        self.posterior, self.draws = posterior, draws
-
-    def update(self, forecast, evidence, generator, progress=None) -> Posterior:
-        generator.standard_normal(self.draws)
-        return Posterior(self.posterior)
 
 
 def test_that_co2_of_one_member_far_from_all_forecasts_does_not_come_into_others(rng):

@@ -11,6 +11,7 @@ from seisflow.errors import InputError
 from seisflow.grid import Grid
 from seisflow.observation import Injector
 from seisflow.observation.data import INJECTED, FileArray
+from seisflow.observation.files.field_data import read_files
 from seisflow.units import DAY
 from tests.dynamics.two_phase.flow_cases import BOX, BOX_WELL, CO2_DENSITY, GRID, RATE, WELL, Untouched, model, start
 
@@ -133,6 +134,19 @@ def test_that_files_give_the_mass_in_kg_and_the_pressure_in_pascal():
     ):
         with pytest.raises(InputError, match=said):
             one.accept({"bottom_hole_pressure": change, **wrong})
+
+
+def test_that_a_netcdf_file_holds_one_number_for_the_mass(tmp_path):
+    h5netcdf = pytest.importorskip("h5netcdf")
+    with h5netcdf.File(tmp_path / "meters.nc", "w") as file:
+        file.dimensions = {"injector": 1, "gauge": 1}
+        mass = file.create_variable("injected_mass", (), float, data=7e8)
+        mass.attrs["units"] = "kg"
+        pressure = file.create_variable("bottom_hole_pressure", ("injector", "gauge"), float, data=np.array([[3e5]]))
+        pressure.attrs["units"] = "Pa"
+    one = injector()
+    datum = one.accept(read_files([tmp_path / "meters.nc"], one), 1.0)
+    np.testing.assert_allclose(datum.pack(), [[np.log(7e8), np.log(3e5)]], rtol=1e-15)
 
 
 def test_that_the_mass_has_no_place_and_the_pressure_has_that_of_its_perforation():
