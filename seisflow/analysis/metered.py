@@ -47,8 +47,8 @@ NOTHING = 1.0
 class MeteredMass(Analysis):
     """Runs another analysis, and corrects the saturation of every member to the metered mass.
 
-    Known failure: CO2 that has left the grid is not in place. Once a forecast is wet at an outlet, members that are wet there
-    are held to the metered mass from above alone. The correction knows the variance of every cell, not how cells vary
+    Known failure: CO2 that has left the grid is not in place. Once a forecast is wet at an outlet, members that are wet
+    there are held to the metered mass from above alone. The correction knows the variance of every cell, not how cells vary
     together: where a posterior lacks a whole lens, it widens the fronts that are there.
 
     Parameters
