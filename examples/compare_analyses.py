@@ -48,11 +48,16 @@ from seisflow.storage.recorder import Recorder, Stage
 from seisflow.storage.stage_attributes import json_ready
 from seisflow.storage.store import Store
 from seisflow.study import Study, load_study
-from seisflow.study.build import Parts, build, build_analysis
+from seisflow.study.build import Parts, build, build_analysis, driven
 
 ROOT = Path(__file__).resolve().parents[1]
-FIELDS = {"seismic": ("image",), "wells": ("well_saturation", "well_pressure")}
+FIELDS = {
+    "seismic": ("image",),
+    "wells": ("well_saturation", "well_pressure"),
+    "injector": ("log_injected_mass", "log_bottom_hole_pressure"),
+}
 MODALITIES = {"none": (), "seismic": ("seismic",), "wells": ("wells",), "both": ("seismic", "wells")}
+"""What is measured beside the meters of the injection well, which every method knows."""
 CELLS = [f"{modality}:{members}" for members in (64, 128) for modality in ("both", "seismic", "wells")]
 
 
@@ -82,9 +87,9 @@ class Truth:
         """Parts and data of a modality."""
         chosen = MODALITIES[modality]
         kept = [part for part, name in zip(_parts_of(self.parts), self.study.surveys.modalities, strict=True)
-                if name in chosen or not chosen]  # fmt: skip
+                if name in (*chosen, "injector") or not chosen]  # fmt: skip
         scenario = replace(self.parts.scenario, observation=Joint(kept))
-        return replace(self.parts, scenario=scenario), [y.select(_fields(modality)) for y in self.observed]
+        return replace(self.parts, scenario=scenario), [_selected(y, modality) for y in self.observed]
 
     def regions(self, surveys: int) -> list[np.ndarray]:
         """Cells that are wet in the truth or in any member of the open loop, survey by survey."""
@@ -110,8 +115,9 @@ def _parts_of(parts: Parts) -> tuple[Any, ...]:
     return observation.parts
 
 
-def _fields(modality: str) -> list[str]:
-    return [name for part in MODALITIES[modality] or MODALITIES["both"] for name in FIELDS[part]]
+def _selected(data: Ensemble, modality: str) -> Ensemble:
+    names = [name for part in (*(MODALITIES[modality] or MODALITIES["both"]), "injector") for name in FIELDS[part]]
+    return data.select([name for name in names if name in data])
 
 
 @dataclass(frozen=True)
@@ -132,8 +138,9 @@ class Cell(Recorder):
         stage = self.store.find(self._place(name))
         if stage is not None and name == "first/survey_1/predicted":
             spent = {} if "seismic" in MODALITIES[self.modality] else {"seconds": 0.0}  # the images are not for wells
-            selected = stage.ensemble.select(_fields(self.modality))
-            return replace(stage, ensemble=selected, attributes={**stage.attributes, **spent})
+            return replace(
+                stage, ensemble=_selected(stage.ensemble, self.modality), attributes={**stage.attributes, **spent}
+            )
         return stage
 
     def keep(self, name: str, stage: Stage) -> Stage:
@@ -197,7 +204,8 @@ def compare(
         return
     with build(study, a.workers) as parts:
         store = Store(a.scratch / f"seed_{study.seed}")
-        truth = Truth(study, parts, store, *simulate_truth(parts.scenario, store))
+        states, observed = simulate_truth(parts.scenario, store)
+        truth = Truth(study, driven(parts, observed), store, states, observed)
         truth.share()
         regions = truth.regions(surveys)
         for key, label, method, values in todo:

@@ -11,10 +11,13 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "enkf": ("enkf", {"inflation": 8.0}),
     "localized_enkf": ("localized_enkf", {"radius_m": (50.0, 25.0), "inflation": 1.5}),
     "letkf": ("letkf", {"radius_m": (25.0, 12.5), "inflation": 1.5}),
+    "letkf_level_set": ("letkf", {"radius_m": (200.0, 100.0), "transform": "level_set"}),
+    "letkf_fields": ("letkf", {"radius_m": (200.0, 100.0)}),
     "particle_filter": ("particle_filter", {}),
     "es_mda": ("es_mda", {"steps": 4, "inflation": 8.0}),
     "flow": ("flow", {"update": "joint"}),
     "flow_reference": ("flow", {"update": "reference"}),
+    "localized_regression": ("localized_regression", {}),
 }
 """Label → name in study files and what of its table differs from the defaults, as tuned (``--tune``) with both."""
 
@@ -27,12 +30,19 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
         "es_mda": {"steps": 4, "inflation": 3.0},
     },
     "both:64": {
-        "enkf": {"inflation": 1.5, "noise_inflation": 100.0},
-        # The localised filters over three surveys, on truths 101 to 104; the first prefers smaller radii and larger γ.
-        "localized_enkf": {"radius_m": (200.0, 100.0), "inflation": 1.2, "noise_inflation": 30.0},
-        "letkf": {"radius_m": (200.0, 100.0), "inflation": 1.5, "noise_inflation": 3.0},
-        "particle_filter": {"noise_inflation": 3000.0},
-        "es_mda": {"steps": 4, "inflation": 1.5, "noise_inflation": 100.0},
+        # Single updates of stored forecasts on truths 1, 101 and 102, first and third survey; the best of three coordinates.
+        "enkf": {"noise_inflation": 10.0, "transform": "normal_score"},
+        "localized_enkf": {"radius_m": (200.0, 100.0), "transform": "normal_score"},
+        "letkf": {"radius_m": (200.0, 100.0), "inflation": 1.3, "noise_inflation": 3.0, "transform": "normal_score"},
+        "letkf_level_set": {
+            "radius_m": (200.0, 100.0),
+            "inflation": 1.3,
+            "noise_inflation": 3.0,
+            "transform": "level_set",
+        },
+        "letkf_fields": {"radius_m": (200.0, 100.0), "inflation": 1.5, "noise_inflation": 3.0},
+        "particle_filter": {"noise_inflation": 300.0},
+        "es_mda": {"steps": 4, "noise_inflation": 10.0, "transform": "normal_score"},
     },
     "seismic:64": {
         "enkf": {"inflation": 1.5, "noise_inflation": 100.0},

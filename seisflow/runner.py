@@ -40,7 +40,7 @@ from seisflow.storage.errors import explained
 from seisflow.storage.stage_attributes import json_ready
 from seisflow.storage.store import Store
 from seisflow.study import Study
-from seisflow.study.build import build, build_analyses
+from seisflow.study.build import build, build_analyses, driven, limited
 from seisflow.study.own import OwnParts
 
 __all__ = ["open_run", "run_study"]
@@ -123,10 +123,12 @@ def run_study(
         parts = stack.enter_context(build(study, workers, computing.executor, own))
         surveys, elsewhere = last_survey(study, files, folder, until_survey), computing.executor is not None
         preflight(study, parts, folder, surveys, workers, elsewhere=elsewhere, repair=repair, force=force)
-        chosen = build_analyses(study, parts)
+        build_analyses(study, parts)  # faults are told before any work
         stack.enter_context(locked(folder))
         store = open_store(study, folder, parts.scenario.observation.data, own=own, repair=repair)
         truth, observed = gather(study, parts.scenario, store, files, until_survey, show)
+        parts = driven(parts, observed)  # members inject what was metered
+        chosen = build_analyses(study, parts)
         noise_seconds = _prepare_noise(parts.scenario, store, chosen, len(observed), show)
         runs: dict[str, list[Step]] = {}
         for analysis in chosen:
@@ -135,6 +137,10 @@ def run_study(
         show.section("")
         summary = summarise(study, parts, truth, runs, methods)
         summary["surveys"] = len(observed)
+        summary["limited_members"] = {
+            name: [limited(parts, step.forecast.ensemble, k) for k, step in enumerate(steps)]
+            for name, steps in runs.items()
+        }
         summary["seconds"] |= {"noise covariance": noise_seconds, "in all": time.perf_counter() - begin}
         summary = json_ready(summary)
         _publish(summary, store, show)

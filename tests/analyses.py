@@ -231,6 +231,14 @@ ENTRIES: list[Entry] = [
             LocalDomains(1e6, {"state": np.arange(4.0)}, {"data": np.array([0.0, 2.0])}), fields=("state",)
         ),
     ),
+    Entry(
+        "LETKF, data without a place",
+        lambda p: LETKF(LocalDomains(1e-3, {"state": np.arange(4.0)}, {"data": np.full(2, np.nan)}), fields=("state",)),
+    ),
+    Entry(
+        "localised EnKF, data without a place",
+        lambda p: LocalizedEnKF(GridTaper(1e-3, {"state": [np.arange(4.0)]}, {"data": ()}), ("state",)),
+    ),
     Entry("localised EnKF, everything near", lambda p: LocalizedEnKF(_axes(), ("state",))),
     Entry(
         "localised EnKF by conjugate gradients", lambda p: LocalizedEnKF(_axes(), ("state",), direct=0, tolerance=1e-8)

@@ -24,14 +24,14 @@ from seisflow.study import Study
 from tests.test_run import arrays
 from tests.tiny import TINY
 
-# Wells only, one method without a network: a whole run is some seconds, most of them the start of Julia.
+# Wells and meters, one method without a network: a whole run is some seconds, most of them the start of Julia.
 WEE = {
     "name": "wee",
     "seed": 5,
     "methods": ["enkf"],
     "grid": {"shape": [14, 12], "spacing_m": [220.0, 127.0]},
     "solver": {"max_step_days": 100.0},
-    "surveys": {"days": [300.0, 600.0], "modalities": ["wells"]},
+    "surveys": {"days": [300.0, 600.0], "modalities": ["wells", "injector"]},
     "ensemble": {"members": 6},
 }
 END = "the end"

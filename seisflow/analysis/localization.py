@@ -61,7 +61,7 @@ class LocalDomains:
     state_positions
         Field → positions of its values in C order, ``(*shape, k)`` or ``(n, k)``, or ``(n,)`` on a line.
     data_positions
-        The same for the fields of the predicted data.
+        The same for the fields of the predicted data; a datum whose position is not a number acts everywhere, untapered.
     period
         Length after which space repeats, one number or one per axis; None: not periodic. Positions must lie in [0, period).
     tile
@@ -77,7 +77,7 @@ class LocalDomains:
     period: float | Sequence[float] | None = None
     tile: float = 0.0
     cutoff: float = 1e-3
-    _trees: dict[tuple[str, ...], cKDTree] = field(default_factory=dict, init=False, repr=False)
+    _trees: dict[tuple[str, ...], _Places] = field(default_factory=dict, init=False, repr=False)
     _near: dict[tuple[object, ...], list[tuple[NDArray, NDArray]]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -112,33 +112,49 @@ class LocalDomains:
         key = (names, centres.tobytes())
         if key in self._near:
             return self._near[key]
-        tree = self._tree(names)
-        found = tree.query_ball_point(centres, self.reach)
+        places = self._places(names)
+        found = places.tree.query_ball_point(centres, self.reach)
         size = None if self.period is None else np.broadcast_to(np.asarray(self.period, float), centres.shape[1:])
         result = []
         for centre, listed in zip(centres, found, strict=True):
             index = np.array(sorted(listed), int)
-            offset = np.abs(tree.data[index] - centre)
+            offset = np.abs(places.tree.data[index] - centre)
             if size is not None:
                 offset = np.minimum(offset, size - offset)
-            result.append((index, taper(np.sqrt((offset**2).sum(axis=1)), self.radius)))
+            tapers = taper(np.sqrt((offset**2).sum(axis=1)), self.radius)
+            everywhere = np.ones(len(places.everywhere))
+            result.append(
+                (np.concatenate([places.somewhere[index], places.everywhere]), np.concatenate([tapers, everywhere]))
+            )
         if sum(len(index) for index, _ in result) <= KEPT:  # small models ask for the same neighbours a thousand times
             self._near.clear()
             self._near[key] = result
         return result
 
     def data_count(self, names: tuple[str, ...]) -> int:
-        """Number of data that have a position."""
-        return int(self._tree(names).n)
+        """Number of data whose position is given."""
+        places = self._places(names)
+        return len(places.somewhere) + len(places.everywhere)
 
-    def _tree(self, names: tuple[str, ...]) -> cKDTree:
+    def _places(self, names: tuple[str, ...]) -> _Places:
         missing = [name for name in names if name not in self.data_positions]
         if missing:
             raise InputError("data_positions", sorted(self.data_positions), f"give the positions of {missing}")
         if names not in self._trees:
             points = np.concatenate([_points(self.data_positions[name]) for name in names])
-            self._trees[names] = cKDTree(points, boxsize=self.period)
+            placed = np.isfinite(points).all(axis=1)
+            tree = cKDTree(points[placed], boxsize=self.period)
+            self._trees[names] = _Places(tree, np.flatnonzero(placed), np.flatnonzero(~placed))
         return self._trees[names]
+
+
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Where data are: a tree of those that have a place, their numbers, and the numbers of those that act everywhere."""
+
+    tree: cKDTree
+    somewhere: NDArray[np.int64]
+    everywhere: NDArray[np.int64]
 
 
 def _points(positions: NDArray) -> NDArray[np.float64]:
@@ -157,7 +173,8 @@ class GridTaper:
     state_axes
         State field → coordinates along each of its axes, ``((nx,), (nz,))``.
     data_axes
-        Data field → the same (an image; wells: their x and the depths of their samples), evenly spaced or not.
+        Data field → the same (an image; wells: their x and the depths of their samples), evenly spaced or not; no axes
+        for data that act everywhere, untapered.
     period
         Length after which each axis repeats; None: not periodic.
     """
@@ -173,10 +190,15 @@ class GridTaper:
             raise InputError("radius", self.radius, "give positive distances")
 
     def matrices(self, target: str, data: str, state: bool) -> list[NDArray[np.float64]]:
-        """One matrix ``(target's axis, data's axis)`` per axis, to a state field or to another data field."""
+        """One matrix ``(target's axis, data's axis)`` per axis, to a state field or to another data field.
+
+        None where one of the two has no axes.
+        """
         key = (target, data, state)
         if key not in self._kept:
             to, source = (self.state_axes if state else self.data_axes)[target], self.data_axes[data]
+            if not len(to) or not len(source):
+                return []
             if len(to) != len(source):
                 raise InputError("state_axes", len(to), f"{target!r} and {data!r} must have the same number of axes")
             radii = np.broadcast_to(np.asarray(self.radius, float), (len(to),))

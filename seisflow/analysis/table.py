@@ -61,29 +61,25 @@ class Site:
     transform: StateTransform
     climatology: Callable[[int, float], Background]
 
-    def positions(self, method: str) -> dict[str, NDArray]:
-        """Data field → positions of its values ``(*shape, ndim)`` [m].
-
-        Raises
-        ------
-        InputError
-            When a field has none, for a method that cannot do without.
-        """
-        placeless = [name for name, about in self.data.items() if about.positions is None]
-        if placeless:
-            remedy = f"{', '.join(placeless)} has no positions, which this method needs; choose another"
-            raise InputError("methods", method, remedy)
-        return {name: np.asarray(about.positions) for name, about in self.data.items()}
+    def positions(self) -> dict[str, NDArray]:
+        """Data field → positions of its values ``(*shape, ndim)`` [m]; ``(n, ndim)``, not-a-number, without place."""
+        nowhere = np.full(self.cells.shape[-1], np.nan)
+        return {
+            name: np.broadcast_to(nowhere, (int(np.prod(about.shape)), nowhere.size))
+            if about.positions is None
+            else np.asarray(about.positions)
+            for name, about in self.data.items()
+        }
 
     def axes(self, method: str) -> dict[str, tuple[NDArray, ...]]:
-        """Data field → coordinates along each axis [m], where its values lie on a grid.
+        """Data field → coordinates along each axis [m], where its values lie on a grid; no axes for data without place.
 
         Raises
         ------
         InputError
-            When they do not, for a method that cannot do without.
+            When they have other places, for a method that cannot do without.
         """
-        found = {name: about.lattice() for name, about in self.data.items()}
+        found = {name: () if about.positions is None else about.lattice() for name, about in self.data.items()}
         scattered = [name for name, lines in found.items() if lines is None]
         if scattered:
             remedy = (
@@ -110,6 +106,8 @@ class MethodTable(Table):
         How readers see it: in words, and in figures (any colour that matplotlib knows).
     uses_data
         Whether it looks at the data.
+    moves_state
+        Whether its members are states that no simulator made, so that their mass needs care.
     trains_networks
         Whether it needs torch.
     least_members
@@ -120,6 +118,7 @@ class MethodTable(Table):
     label: ClassVar[str]
     colour: ClassVar[str]
     uses_data: ClassVar[bool] = True
+    moves_state: ClassVar[bool] = True
     trains_networks: ClassVar[bool] = False
     least_members: ClassVar[int] = 2
 

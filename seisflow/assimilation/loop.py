@@ -124,9 +124,14 @@ class _Chain:
         return Stage(moved.select(scenario.analysed), {"statistics": posterior.statistics}, posterior.weights)
 
     def _operator(self, ahead: Ensemble, members: Ensemble) -> Ensemble:
-        """H of any states, relative to the same reference as the predicted data of the forecast."""
+        """H of any states, relative to the same reference as the predicted data of the forecast.
+
+        What a member has beside its state, and H may need, the states take from the forecast's members, one after the other.
+        """
         observation = self.scenario.observation
-        return observation.refer(ahead, observation.predict(members))[0]
+        beside = ahead.members([i % ahead.size for i in range(members.size)])
+        whole = Ensemble({**beside.fields, **members.fields}, members.time)
+        return observation.refer(ahead, observation.predict(whole))[0]
 
     def _resumable(self, k: int) -> Analysis:
         """The analysis, with a folder for what it needs to go on after an interruption, where there is one."""

@@ -4,6 +4,7 @@ from seisflow.observation.base import Observation, Work
 from seisflow.observation.data import DataAxis, DataField
 from seisflow.observation.files.segy import read_segy, write_segy
 from seisflow.observation.files.shot_records import ShotRecords
+from seisflow.observation.injector import Injector
 from seisflow.observation.joint import Joint
 from seisflow.observation.seismic.noise import Repeatability, coloured_noise
 from seisflow.observation.seismic.pressure_effect import HertzMindlin, LinearPressure
@@ -24,6 +25,7 @@ __all__ = [
     "Encoding",
     "HertzMindlin",
     "Imaging",
+    "Injector",
     "Joint",
     "LinearPressure",
     "Medium",

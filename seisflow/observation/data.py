@@ -16,10 +16,24 @@ from numpy.typing import DTypeLike, NDArray
 from seisflow.errors import InputError
 from seisflow.grid import Grid
 
-__all__ = ["DataAxis", "DataField", "FileArray", "Quantity", "cell_positions", "compared", "grid_axes", "missing"]
+__all__ = [
+    "INJECTED",
+    "DataAxis",
+    "DataField",
+    "FileArray",
+    "Quantity",
+    "cell_positions",
+    "compared",
+    "grid_axes",
+    "missing",
+]
 
 Quantity = str
-"""What of the state a datum reads at its positions: ``"saturation"``, ``"pressure_change"``, or ``""``: something else."""
+"""What of the state a datum reads at its positions: ``"saturation"``, ``"pressure_change"``, or ``""``: something else;
+or, as a whole, :data:`INJECTED`."""
+
+INJECTED: Quantity = "log_injected_mass"
+"""The quantity of a datum that is the logarithm of the mass of CO2 injected so far [kg]: members are driven by it."""
 
 
 @dataclass(frozen=True, eq=False)

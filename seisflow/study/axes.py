@@ -20,6 +20,11 @@ STATE = {
     "permeability": {"units": "m2", "long_name": "horizontal permeability"},
     "maximum_saturation": {"units": "1", "long_name": "largest CO2 saturation so far"},
 }
+METERS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+    "injected_mass": ((), {"units": "kg", "long_name": "CO2 injected since the member's last analysis"}),
+    "well_overpressure": (("injector",), {"units": "Pa", "long_name": "pressure in the well minus that of its cell"}),
+}
+"""What the flow leaves beside the state: axes, and what is said of it."""
 SPACE = {
     "x": {"units": "m", "long_name": "distance along the section", "axis": "X"},
     "y": {"units": "m", "long_name": "distance across the section", "axis": "Y"},
@@ -54,6 +59,8 @@ def study_axes(grid: Grid, data: Mapping[str, DataField]) -> dict[str, Any]:
     names: dict[str, tuple[str, ...]] = dict.fromkeys(STATE, space)
     coordinates: dict[str, NDArray] = {name: grid.centres(axis) for axis, name in enumerate(space)}
     attributes: dict[str, Mapping[str, Any]] = {**STATE, **{name: SPACE[name] for name in space}}
+    for name, (axes, said) in METERS.items():
+        names[name], attributes[name] = axes, said
     sizes = dict(zip(space, grid.shape, strict=True))
     for name, about in data.items():
         if name in STATE or name in sizes:

@@ -3,35 +3,41 @@ r"""From a study file to the objects of a run: grid, prior, dynamics, observatio
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seisflow.analysis.base import Analysis
+from seisflow.analysis.connected import Connected
+from seisflow.analysis.metered import MeteredMass
 from seisflow.analysis.table import MethodTable, Site
 from seisflow.analysis.transform import LevelSetSaturation, Relative, StateTransform
 from seisflow.assimilation.open_loop_covariance import OpenLoopCovariance
 from seisflow.assimilation.scenario import Scenario
 from seisflow.dynamics.julia.engine import JuliaEngine
+from seisflow.dynamics.two_phase.case import index_in
 from seisflow.dynamics.two_phase.model import TwoPhaseFlow
+from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.geology.section import load_section
 from seisflow.grid import Grid, average
-from seisflow.observation.data import cell_positions
+from seisflow.observation.data import INJECTED, cell_positions
 from seisflow.observation.joint import Joint
 from seisflow.study import Study
 from seisflow.study.own import STUDY_ALONE, OwnParts
 from seisflow.study.tables.surveys import SurveySite
 
-__all__ = ["Parts", "build", "build_analyses", "build_analysis", "initial_pressure"]
+__all__ = ["Parts", "build", "build_analyses", "build_analysis", "driven", "initial_pressure", "limited"]
 
 
 FIELDS = ("saturation", "pressure")
 """What analyses move."""
+LIMITED = 1e-3
+"""Share of the mass that a member may miss before its well counts as limited: far above the solver's error."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +74,79 @@ def _dynamics(study: Study, grid: Grid, engine: JuliaEngine) -> TwoPhaseFlow:
     return TwoPhaseFlow(grid, rock, fluids, injection.well(), injection.schedule(), study.solver.build(), engine=engine)
 
 
+def driven(parts: Parts, observed: Sequence[Ensemble]) -> Parts:
+    """The parts with wells that inject what was metered over the intervals between the surveys; others are as they were.
+
+    Rates are those of the schedule times one factor an interval; a member whose well meets its pressure limit injects less.
+    Without metered mass among the data the schedule stays.
+
+    Parameters
+    ----------
+    parts
+        The parts of the study.
+    observed
+        Data of the first surveys, one ensemble of one member each.
+
+    Raises
+    ------
+    InputError
+        When the metered mass falls from one survey to the next.
+    """
+    scenario, name = parts.scenario, _metered(parts)
+    if name is None or not observed:
+        return parts
+    totals = [float(np.exp(datum[name]).item()) for datum in observed]
+    masses = np.diff(totals, prepend=0.0)
+    if (masses < 0).any():
+        k = int(np.flatnonzero(masses < 0)[0])
+        remedy = f"survey {k + 1} must not be below survey {k}: give the mass injected since the start [kg]"
+        raise InputError("injected_mass", totals[k], remedy)
+    dynamics = parts.dynamics.injecting(scenario.survey_times[: len(totals)], masses)
+    return replace(parts, dynamics=dynamics, scenario=replace(scenario, dynamics=dynamics))
+
+
+def limited(parts: Parts, forecast: Ensemble, survey: int) -> int:
+    """How many members of a forecast to a survey (from 0) injected less than they should: their wells met the limit."""
+    flow = parts.dynamics
+    if flow.schedule is None or "injected_mass" not in forecast:
+        return 0
+    wanted = flow.fluids.co2_density * flow.schedule.volume(*parts.scenario.interval(survey))
+    return int((np.asarray(forecast["injected_mass"]) < (1 - LIMITED) * wanted).sum())
+
+
+def _metered(parts: Parts) -> str | None:
+    """The data field that is the metered mass; None where there is none."""
+    data = parts.scenario.observation.data
+    return next((name for name, about in data.items() if about.quantity == INJECTED), None)
+
+
+def _perforated(parts: Parts) -> NDArray[np.bool_]:
+    """Cells of the injector."""
+    flow = parts.dynamics
+    found = np.zeros(flow.grid.shape, bool)
+    for well in flow.wells:
+        for cell in well.cells(flow.grid):
+            found[index_in(flow.grid, cell)] = True
+    return found
+
+
+def _matching(analysis: Analysis, study: Study, parts: Parts) -> Analysis:
+    """The analysis with the mass of its members made the metered one, where that is metered and asked for."""
+    datum, flow = _metered(parts), parts.dynamics
+    if datum is None or not study.injector.match_mass:
+        return analysis
+    grid, rock = flow.grid, flow.rock
+    outlets = rock.capacity(grid) > rock.capacity(grid, aquifer=False)
+    return MeteredMass(
+        analysis,
+        datum,
+        study.injector.mass_error,
+        flow.co2_capacity,
+        LevelSetSaturation(residual_brine=study.fluids.brine_residual),
+        outlets if outlets.any() else None,
+    )
+
+
 def initial_pressure(study: Study) -> NDArray[np.float64]:
     """Pressure before injection on the flow grid [Pa]; no engine is started, and the section is not read."""
     grid = study.grid.build()
@@ -85,12 +164,12 @@ def build_analyses(study: Study, parts: Parts) -> list[Analysis]:
     """
     site = _site(study, parts)
     return [
-        part if isinstance(part, Analysis) else _built(part, site, study)
+        part if isinstance(part, Analysis) else _built(part, site, study, parts)
         for part in (*study.chosen, *parts.own.analyses)
     ]
 
 
-def _built(table: MethodTable, site: Site, study: Study) -> Analysis:
+def _built(table: MethodTable, site: Site, study: Study, parts: Parts) -> Analysis:
     if study.ensemble.members < table.least_members:
         remedy = f"{table.name} needs at least {table.least_members} members"
         raise InputError("ensemble.members", study.ensemble.members, remedy)
@@ -99,7 +178,9 @@ def _built(table: MethodTable, site: Site, study: Study) -> Analysis:
         raise InputError(
             f"{table.name}.build", analysis.name, f"give the analysis the name of its table, {table.name!r}"
         )
-    return analysis
+    if not (table.uses_data and table.moves_state):
+        return analysis
+    return _matching(Connected(analysis, _perforated(parts)), study, parts)
 
 
 def build_analysis(study: Study, name: str, parts: Parts) -> Analysis:
@@ -111,7 +192,7 @@ def build_analysis(study: Study, name: str, parts: Parts) -> Analysis:
         When there is no analysis of that name.
     """
     chosen = {table.name: table for table in study.changed(methods=[name]).chosen}
-    return chosen[name].build(_site(study, parts))
+    return _built(chosen[name], _site(study, parts), study, parts)
 
 
 def _site(study: Study, parts: Parts) -> Site:
@@ -172,7 +253,7 @@ def build(
             section,
             grid,
             study.geology.porosity,
-            dynamics.fluids,
+            dynamics,
             initial_pressure,
             study.seed,
             min(workers, study.ensemble.members),

@@ -17,7 +17,7 @@ from seisflow.study.describe import tables
 from seisflow.study.faults import KEYS_ALONE, all_faults, as_one, found_by
 from seisflow.study.tables.ensemble import EnsembleTable
 from seisflow.study.tables.reservoir import FluidsTable, GeologyTable, GridTable, InjectionTable, SolverTable
-from seisflow.study.tables.surveys import SeismicTable, SurveysTable, WellsTable
+from seisflow.study.tables.surveys import InjectorTable, SeismicTable, SurveysTable, WellsTable
 from seisflow.study.template import commented, plain
 from seisflow.tables import Check, Table
 from seisflow.units import DAY
@@ -48,6 +48,7 @@ class Core(Table):
     surveys: SurveysTable = SurveysTable()
     seismic: SeismicTable = SeismicTable()
     wells: WellsTable = WellsTable()
+    injector: InjectorTable = InjectorTable()
     ensemble: EnsembleTable = EnsembleTable()
 
 

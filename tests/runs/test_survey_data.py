@@ -34,7 +34,7 @@ def files(finished_tiny, tmp_path_factory):
     folder, run = tmp_path_factory.mktemp("field"), Store(finished_tiny[0], readonly=True)
     found = []
     with build(IN_SILICO, workers=1) as parts:
-        seismic, _ = parts.scenario.observation.parts
+        seismic, *_ = parts.scenario.observation.parts
         for k in range(2):
             clean = seismic.records(run.find(f"truth/survey_{k + 1}").ensemble)[0]
             stream = generator(IN_SILICO.seed, "data noise", k)  # the seismic draws first
@@ -100,8 +100,8 @@ def test_that_records_from_files_give_the_posterior_of_the_run_that_made_them(fi
 
 @pytest.mark.slow
 def test_that_a_run_until_a_survey_goes_on_later_to_the_same_arrays(finished_tiny, tmp_path):
-    # Without waves: truth and open loop do not depend on what is measured.
-    study = IN_SILICO.changed(methods=["open_loop"], surveys={"modalities": ["wells"]})
+    # Without waves: truth and open loop depend on the metered mass alone.
+    study = IN_SILICO.changed(methods=["open_loop"], surveys={"modalities": ["injector"]})
     summary = run_study(study, tmp_path / "run", workers=2, until_survey=1)
     store = Store(tmp_path / "run", readonly=True)
     assert summary["surveys"] == 1

@@ -119,6 +119,13 @@ def test_that_a_section_path_is_relative_to_the_study_file(tmp_path):
     assert load_study(tmp_path / "study.toml").geology.section == str(tmp_path.resolve() / "mine.npz")
 
 
+def test_that_nothing_is_metered_where_nothing_is_injected():
+    nothing = {"injection": {"rate_m3_per_s": 0.0}}
+    with pytest.raises(InputError, match=r'surveys\.modalities.*leave "injector" out'):
+        Study.from_dict(nothing)
+    assert Study.from_dict({**nothing, "surveys": {"modalities": ["wells"]}}).injection.rate_m3_per_s == 0
+
+
 def test_that_a_changed_study_is_checked_again():
     assert Study().changed(seed=7, ensemble={"members": 50}).ensemble.members == 50
     with pytest.raises(InputError, match=r"ensemble\.members"):

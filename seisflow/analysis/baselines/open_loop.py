@@ -38,6 +38,7 @@ class OpenLoopTable(MethodTable):
     label: ClassVar[str] = "open loop"
     colour: ClassVar[str] = "0.45"
     uses_data: ClassVar[bool] = False
+    moves_state: ClassVar[bool] = False
 
     def build(self, site: Site) -> OpenLoop:
         return OpenLoop()

@@ -165,6 +165,6 @@ class LetkfTable(TransformedTable):
 
     def analysis(self, site: Site) -> LETKF:
         radius = np.array(self.radius_m)
-        data = {name: positions / radius for name, positions in site.positions(self.name).items()}
+        data = {name: positions / radius for name, positions in site.positions().items()}
         cells = site.cells / radius
         return LETKF(LocalDomains(1.0, dict.fromkeys(site.fields, cells), data), **self.common(site))

@@ -131,7 +131,7 @@ class LocalizedEnKF(Analysis):
     def _check(self, forecast: Ensemble, predicted: Ensemble, fields: tuple[str, ...]) -> None:
         for ensemble, names, state in ((forecast, fields, True), (predicted, predicted.names, False)):
             for name in names:
-                if self.localization.shape(name, state) != ensemble[name].shape[1:]:
+                if self.localization.shape(name, state) not in (ensemble[name].shape[1:], ()):
                     raise InputError(
                         "state_axes" if state else "data_axes",
                         self.localization.shape(name, state),
@@ -150,7 +150,8 @@ class LocalizedEnKF(Analysis):
         result = {}
         for target, anomalies in targets.items():
             filtered = sum(
-                _separable(self.localization.matrices(target, name, state), part) for name, part in weighted.items()
+                _tapered(self.localization.matrices(target, name, state), part, anomalies.ndim)
+                for name, part in weighted.items()
             )
             result[target] = (anomalies * filtered).sum(axis=0) / (len(anomalies) - 1)
         return result
@@ -165,8 +166,8 @@ class LocalizedEnKF(Analysis):
             for name, anomalies in Y.items():
                 block = A[places[target], places[name]]
                 np.matmul(to.reshape(M, -1).T / (M - 1), anomalies.reshape(M, -1), out=block)
-                product = block.reshape(*to.shape[1:], *anomalies.shape[1:])  # of the same memory
                 matrices = self.localization.matrices(target, name, state=False)
+                product = block.reshape(to.shape[1:] + anomalies.shape[1:]) if matrices else block  # of the same memory
                 for axis, matrix in enumerate(matrices):
                     shape = np.ones(2 * len(matrices), int)
                     shape[[axis, axis + len(matrices)]] = matrix.shape
@@ -201,6 +202,13 @@ class LocalizedEnKF(Analysis):
 def _anomalies(ensemble: Ensemble, names: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
     arrays = {name: np.asarray(ensemble[name], np.float64) for name in names}
     return {name: array - array.mean(axis=0) for name, array in arrays.items()}
+
+
+def _tapered(matrices: list[NDArray], field: NDArray, ndim: int) -> NDArray[np.float64]:
+    """Data fields ``(M, *shape)`` brought to a target of some axes; summed up where no taper lies between them."""
+    if matrices:
+        return _separable(matrices, field)
+    return field.reshape(len(field), -1).sum(axis=1).reshape(-1, *(1,) * (ndim - 1))
 
 
 def _separable(matrices: list[NDArray], field: NDArray) -> NDArray[np.float64]:

@@ -97,6 +97,7 @@ class ParticleFilterTable(InformedTable):
     name: ClassVar[str] = "particle_filter"
     label: ClassVar[str] = "particle filter"
     colour: ClassVar[str] = "tab:brown"
+    moves_state: ClassVar[bool] = False
 
     jitter: NonNegative = 0.0
     """Factor on the bandwidth M^(−1/(n+4)) by which copies are told apart; 0 for none."""

@@ -17,7 +17,7 @@ from seisflow.errors import InputError
 from seisflow.grid import Grid
 from seisflow.units import GRAVITY
 
-__all__ = ["describe_case"]
+__all__ = ["describe_case", "index_in"]
 
 
 def describe_case(
@@ -109,12 +109,13 @@ def _describe_sources(grid: Grid, rock: Rock, sources: Sequence[Source]) -> dict
 def _require_active(grid: Grid, rock: Rock, cell: Cell, argument: str, value: object) -> None:
     if rock.active is not None:
         remedy = f"cell {cell} is inactive (rock.active): move it, or make the cell active"
-        require(bool(rock.active[_index(grid, cell)]), argument, value, remedy)
+        require(bool(rock.active[index_in(grid, cell)]), argument, value, remedy)
 
 
 def _value_at(field: float | np.ndarray, grid: Grid, cell: Cell) -> float:
-    return float(field[_index(grid, cell)]) if isinstance(field, np.ndarray) else float(field)
+    return float(field[index_in(grid, cell)]) if isinstance(field, np.ndarray) else float(field)
 
 
-def _index(grid: Grid, cell: Cell) -> tuple[int, ...]:
+def index_in(grid: Grid, cell: Cell) -> tuple[int, ...]:
+    """A cell (ix, iy, iz) as the index into a field of the grid's shape."""
     return cell if grid.ndim == 3 else (cell[0], cell[2])

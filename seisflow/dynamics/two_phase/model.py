@@ -2,9 +2,9 @@ r"""Two-phase flow of CO2 (n) and brine (w): the dynamics of a storage site, sol
 
     ∂/∂t(φ ρ_α S_α) + ∇·(ρ_α v_α) = q_α,   v_α = −K k_rα/μ_α (∇p_α − ρ_α g ∇z),   p_n = p_w + p_c(S_w)
 
-State: CO2 saturation S and brine pressure p. Parameter, per member: horizontal permeability K. Finite volumes, fully
-implicit. The parts of a case (rock, fluids, curves, wells, steps) are in files of their own and can be imported from
-here.
+State: CO2 saturation S and brine pressure p. Parameter, per member: horizontal permeability K. What the meters of a well
+would say comes beside the state: the mass injected, and p_bh − p of the last step. Finite volumes, fully implicit. The parts
+of a case (rock, fluids, curves, wells, steps) are in files of their own and can be imported from here.
 
 This module describes and checks a case; the numbers are made by ``TwoPhaseFlow.run_case`` through an engine
 (:class:`seisflow.dynamics.julia.engine.JuliaEngine`), whose members run in parallel and fail alone.
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from seisflow.dynamics.base import Advanced, Dynamics, not_finite
 from seisflow.dynamics.two_phase.capillarity import BrooksCorey, TabulatedCapillarity, VanGenuchten
-from seisflow.dynamics.two_phase.case import describe_case
+from seisflow.dynamics.two_phase.case import describe_case, index_in
 from seisflow.dynamics.two_phase.checks import increasing, require
 from seisflow.dynamics.two_phase.curves import BrooksCoreyCurves, TabulatedCurves, VanGenuchtenCurves
 from seisflow.dynamics.two_phase.engine import Engine, Value
@@ -66,6 +66,11 @@ class TwoPhaseFlow(Dynamics):
 
     Where the fluids have a Land coefficient, an ensemble may also carry ``maximum_saturation``, the largest saturation
     each cell has had; without it the history begins with the saturation. :meth:`advance` returns it.
+
+    Where there are wells, :meth:`advance` also returns what their meters would say: ``injected_mass`` ``(M,)``, the CO2 that
+    wells and sources injected [kg], counted on from what the ensemble brings (0 without it), and ``well_overpressure``
+    ``(M, wells)``, the pressure in each well at its uppermost perforation minus the brine pressure of that cell [Pa], in the
+    last step; 0 in a well that takes nothing.
 
     Parameters
     ----------
@@ -181,7 +186,22 @@ class TwoPhaseFlow(Dynamics):
         names = ["saturation", "pressure"] + (["maximum_saturation"] if self.fluids.land_coefficient else [])
         shape = (ensemble.size, *self.grid.shape)
         after = {name: np.asarray(outputs[name], np.float64).reshape(shape) for name in names}
+        after |= self._metered(ensemble, after["pressure"])
         return ensemble.replace(time=float(stop), **after), list(self.reports)
+
+    def _metered(self, before: Ensemble, pressure: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """What the meters of the wells say behind an interval; nothing without wells."""
+        if not self.wells:
+            return {}
+        injected = np.array([report.injected_mass for report in self.reports])
+        if "injected_mass" in before:
+            injected += before["injected_mass"]
+        bottom = np.array([report.bottom_hole_pressure for report in self.reports])
+        uppermost = [well.cells(self.grid)[0] for well in self.wells]
+        at = tuple(np.array([index_in(self.grid, cell) for cell in uppermost]).T)
+        # A well that takes nothing is at rest with its cell: it has no pressure, or a limit below that of the cell.
+        excess = np.fmax(bottom - pressure[(slice(None), *at)], 0.0)
+        return {"injected_mass": injected, "well_overpressure": excess}
 
     def forward(
         self,
@@ -247,6 +267,31 @@ class TwoPhaseFlow(Dynamics):
     def mass(self, ensemble: Ensemble) -> NDArray[np.float64]:
         """Mass of CO2 in place in every member [kg], ``(M,)``, as :meth:`masses` counts it."""
         return self.masses(ensemble)[1]
+
+    def co2_capacity(self, pressure: NDArray) -> NDArray[np.float64]:
+        """CO2 that every cell holds at saturation 1 [kg], at brine pressures ``(M, *grid.shape)`` [Pa]; the same shape.
+
+        Cells at an open side count as they are, without the pore volume of the aquifer: CO2 there has left.
+        """
+        rock, p = self.rock, np.asarray(pressure, np.float64)
+        pores = rock.capacity(self.grid, aquifer=False) * np.exp(rock.compressibility * (p - rock.reference_pressure))
+        return pores * self.fluids.co2_density_at(p)
+
+    def injecting(self, times: Sequence[float], masses: Sequence[float] | NDArray) -> TwoPhaseFlow:
+        """The same flow whose wells inject given masses over given intervals (:meth:`Schedule.metered`), limits and all.
+
+        Parameters
+        ----------
+        times
+            Ends of the intervals [s], the first of which begins at 0.
+        masses
+            CO2 injected over each by all wells together [kg].
+        """
+        require(self.schedule is not None, "schedule", None, "a flow without wells injects nothing")
+        schedule = self.schedule.metered(times, np.asarray(masses) / self.fluids.co2_density)  # type: ignore[union-attr]
+        return TwoPhaseFlow(
+            self.grid, self.rock, self.fluids, self.wells, schedule, self.steps, self.sources, engine=self.engine
+        )
 
     def _run(
         self, inputs: dict[str, Value], members: int, start: float, stop: float, progress: MemberProgress | None

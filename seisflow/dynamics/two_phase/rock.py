@@ -105,14 +105,17 @@ class Rock:
             shape = np.shape(getattr(self, name))
             require(shape in ((), grid.shape), f"rock.{name}.shape", shape, f"give one number or shape {grid.shape}")
 
-    def capacity(self, grid: Grid) -> NDArray[np.float64]:
-        """Pore volume of every cell at the reference pressure [m³], multipliers included, 0 where inactive."""
+    def capacity(self, grid: Grid, aquifer: bool = True) -> NDArray[np.float64]:
+        """Pore volume of every cell at the reference pressure [m³], multipliers included, 0 where inactive.
+
+        ``aquifer``: whether cells at an open side have that of the aquifer behind them.
+        """
         edge = np.zeros(grid.shape, bool)
         for axis in range(grid.ndim - 1):
             if axis == 0 or grid.shape[axis] > 1:  # a slab one cell thick has no edges in y
                 np.moveaxis(edge, axis, 0)[[0, -1]] = True
         volume = grid.cell_volume * np.asarray(self.porosity) * np.asarray(self.pore_volume_multiplier)
-        volume = np.where(edge, self.edge_multiplier, 1.0) * volume
+        volume = np.where(edge & aquifer, self.edge_multiplier, 1.0) * volume
         return volume if self.active is None else np.where(self.active, volume, 0.0)
 
     def arrays(self) -> dict[str, Value]:

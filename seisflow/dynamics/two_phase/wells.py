@@ -142,6 +142,51 @@ class Schedule:
         object.__setattr__(self, "times", times)
         object.__setattr__(self, "rates", rates)
 
+    def volume(self, start: float, stop: float) -> float:
+        """CO2 that all wells together are to inject from one time [s] to another, at reference density [m³]."""
+        planned = np.asarray(self.times)
+        ends = np.append(planned[1:], np.inf)
+        lengths = np.maximum(np.minimum(ends, stop) - np.maximum(planned, start), 0.0)
+        rates = np.asarray(self.rates).sum(axis=1)
+        return float((lengths * np.where(lengths > 0, rates, 0.0)).sum())
+
+    def metered(self, times: Sequence[float], volumes: Sequence[float] | NDArray) -> Schedule:
+        """The schedule that injects given volumes over given intervals, and goes on as planned behind them.
+
+        Rates keep their course and their shares within an interval, times one factor. Where nothing was planned, and where
+        a rate is left to the pressure limit, they are even over the interval (over the time that is left to the limit).
+
+        Parameters
+        ----------
+        times
+            Ends of the intervals [s], increasing, ``(K,)``; the first begins at 0.
+        volumes
+            CO2 injected over each by all wells together, at reference density [m³], ``(K,)``, 0 or more.
+
+        Raises
+        ------
+        InputError
+            When times do not increase, or a volume is negative or not finite.
+        """
+        ends = increasing("times", times, "ends of the intervals in seconds")
+        wanted = np.asarray(volumes, np.float64)
+        good = wanted.shape == ends.shape and bool((np.isfinite(wanted) & (wanted >= 0)).all())
+        require(
+            good and ends[0] > 0, "volumes", list(map(float, wanted)), "give 0 m³ or more for each interval after 0"
+        )
+        starts = np.concatenate([[0.0], ends[:-1]])
+        planned = np.asarray(self.times, np.float64)
+        begins = np.unique(np.concatenate([planned, [0.0], ends]))
+        period = np.searchsorted(planned, begins, side="right") - 1
+        rates = np.where((period >= 0)[:, None], np.asarray(self.rates)[period], 0.0)
+        for start, end, volume in zip(starts, ends, wanted, strict=True):
+            inside = (begins >= start) & (begins < end)
+            lengths = np.diff(np.append(begins[inside], end))
+            course = np.where(np.isinf(rates[inside]).any(), np.isinf(rates[inside]), rates[inside]).astype(float)
+            course = course if course.any() else np.ones_like(course)
+            rates[inside] = course * volume / (lengths @ course).sum()
+        return Schedule(begins, rates)
+
 
 @dataclass(frozen=True, eq=False)
 class Source:

@@ -9,6 +9,8 @@ field can be made from. Of a study's own observations these are
                             they stand in the trace headers
     image                   a seismic image ``(x, z)`` as this package makes it, in units of the noise
     well_saturation, well_pressure        logs ``(well, z)``: saturation, and change of pressure [Pa]
+    injected_mass           CO2 injected since the start [kg], one number
+    bottom_hole_pressure    change of pressure in the injection well ``(1, 1)`` [Pa]
 
 Coordinates ``x``, ``z``, ``well`` are compared where the file has them. Everything is compared with the survey before
 anything is computed. Records become an image by :meth:`seisflow.observation.Seismic.from_records`.

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from seisflow.dynamics.two_phase.model import Fluids
+from seisflow.dynamics.two_phase.case import index_in
+from seisflow.dynamics.two_phase.model import Fluids, TwoPhaseFlow
 from seisflow.errors import InputError
 from seisflow.geology.section import Section
 from seisflow.grid import Grid, average
+from seisflow.observation.injector import Injector
 from seisflow.observation.seismic.noise import Repeatability
 from seisflow.observation.seismic.pressure_effect import HertzMindlin, LinearPressure
 from seisflow.observation.seismic.rock_physics import RockPhysics
@@ -28,9 +30,9 @@ from seisflow.seeds import integer_seed
 from seisflow.tables import Check, Count, Finite, Length, NonNegative, Positive, Table
 from seisflow.units import BAR
 
-__all__ = ["SeismicTable", "SurveysTable", "WellsTable"]
+__all__ = ["InjectorTable", "SeismicTable", "SurveysTable", "WellsTable"]
 
-Modality = Literal["seismic", "wells"]
+Modality = Literal["seismic", "wells", "injector"]
 
 
 class SurveysTable(Table):
@@ -38,8 +40,9 @@ class SurveysTable(Table):
 
     days: Annotated[tuple[Finite, ...], Field(min_length=1)] = (480.0, 960.0, 1440.0, 1920.0)
     """Days of the surveys since the start of the study, increasing."""
-    modalities: Annotated[tuple[Modality, ...], Field(min_length=1)] = ("seismic", "wells")
-    """What is measured at each survey."""
+    modalities: Annotated[tuple[Modality, ...], Field(min_length=1)] = ("seismic", "wells", "injector")
+    """What is measured at each survey. With ``"injector"`` members inject what was metered between the surveys, not what was
+    scheduled."""
     data: tuple[tuple[str, ...], ...] = ()
     """Files of the field's data, one list a survey, relative to the study file: SEG-Y, NetCDF or zarr, as ``docs/files.md``
     says; an empty list: to come, by ``seisflow assimilate``. Left empty as a whole: truth and data are made in silico."""
@@ -78,8 +81,8 @@ class SurveySite:
         Flow grid.
     porosity
         φ [-].
-    fluids
-        CO2 and brine.
+    dynamics
+        Fluids, wells, and the mass of CO2 in place.
     initial_pressure
         Pressure before injection on the flow grid [Pa].
     seed
@@ -93,7 +96,7 @@ class SurveySite:
     section: Section
     grid: Grid
     porosity: float
-    fluids: Fluids
+    dynamics: TwoPhaseFlow
     initial_pressure: NDArray[np.float64]
     seed: int
     workers: int = 1
@@ -277,7 +280,7 @@ class SeismicTable(Table):
             average(site.section.density, site.section.grid, wave_grid),
             site.porosity,
             self.acquisition(wave_grid),
-            rock_physics=self.rock_physics(site.fluids),
+            rock_physics=self.rock_physics(site.dynamics.fluids),
             imaging=Imaging(condition=self.condition, smoothing=self.smoothing_m, mute_depth=self.mute_depth_m),
             shots=self.shots or None,
             encoded_shots=self.encoded_shots,
@@ -324,4 +327,38 @@ class WellsTable(Table):
             site.initial_pressure,
             saturation_std=self.saturation_std,
             pressure_std=self.pressure_std_bar * BAR,
+        )
+
+
+class InjectorTable(Table):
+    """Meters of the injection well: mass and bottom-hole pressure."""
+
+    mass_error: Annotated[float, Field(gt=0, le=0.5)] = 0.01
+    """Relative standard deviation of the metered mass; one factor for the whole study."""
+    pressure_error: Annotated[float, Field(gt=0, le=2)] = 0.3
+    """Relative standard deviation of the change of the bottom-hole pressure: of the gauge, and of cells that stand for a
+    well."""
+    match_mass: bool = True
+    """Whether the saturation of every analysed member is corrected until its mass is the metered one, within the meter's
+    error. Methods whose members are simulated states leave them as they are."""
+
+    def checks(self) -> Iterable[Check]:
+        return (self._injects,)
+
+    def _injects(self, study: Any) -> None:
+        if "injector" in study.surveys.modalities and study.injection.rate_m3_per_s == 0:
+            remedy = 'nothing is metered at the rate 0: leave "injector" out'
+            raise InputError("surveys.modalities", study.surveys.modalities, remedy)
+
+    def build(self, site: SurveySite) -> Injector:
+        """Readings of the meters as an observation."""
+        flow = site.dynamics
+        return Injector(
+            site.grid,
+            [index_in(site.grid, well.cells(site.grid)[0]) for well in flow.wells],
+            site.initial_pressure,
+            flow.co2_capacity,
+            mass_error=self.mass_error,
+            pressure_error=self.pressure_error,
+            seed=site.seed,
         )
