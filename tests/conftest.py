@@ -1,3 +1,5 @@
+import fcntl
+import json
 import os
 import signal
 
@@ -20,14 +22,24 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture(scope="session")
-def finished_tiny(tmp_path_factory):
-    """Folder and summary of one finished run of the tiny study; shared by all tests, so nobody writes into it."""
+def finished_tiny(tmp_path_factory, worker_id):
+    """Folder and summary of one finished run of the tiny study; shared by all tests, so nobody writes into it.
+
+    Processes that test side by side share it too: the first that asks makes it, the others wait.
+    """
     from seisflow.runner import run_study
     from seisflow.study import Study
     from tests.tiny import TINY
 
-    folder = tmp_path_factory.mktemp("runs") / "tiny"
-    return folder, run_study(Study.from_dict(TINY), folder, workers=2)
+    base = tmp_path_factory.getbasetemp()
+    common = base if worker_id == "master" else base.parent
+    folder, summary = common / "finished_tiny", common / "finished_tiny.json"
+    with (common / "finished_tiny.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not summary.exists():
+            found = run_study(Study.from_dict(TINY), folder, workers=2)
+            summary.write_text(json.dumps(found), encoding="utf-8")
+    return folder, json.loads(summary.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")
