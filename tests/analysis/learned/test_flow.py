@@ -15,6 +15,7 @@ from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
 from seisflow.learning.flows import GlowOptions
 from seisflow.learning.training import TrainingOptions
+from tests.elsewhere import Elsewhere
 from tests.oracles import kalman
 
 QUICK = {
@@ -175,6 +176,17 @@ def test_that_the_same_generator_gives_the_same_posterior_and_weights():
     assert one.weights.keys() == two.weights.keys()
     assert all(np.array_equal(one.weights[k], two.weights[k]) for k in one.weights)
     assert all(isinstance(w, np.ndarray) for w in one.weights.values())
+
+
+@pytest.mark.parametrize("sampling", ["joint", "reference"])
+def test_that_the_whole_analysis_works_on_a_device_that_refuses_tensors_of_the_cpu(sampling):
+    here = plume_update(sampling=sampling, device="cpu")[2]
+    with Elsewhere() as device:
+        there = plume_update(sampling=sampling, device=device.label)[2]
+    assert device.operations > 10_000  # networks and their training were there
+    for name in here.ensemble.names:  # the same numbers: it computes like the CPU
+        np.testing.assert_array_equal(there.ensemble[name], here.ensemble[name])
+    assert all(isinstance(w, np.ndarray) for w in there.weights.values())
 
 
 def test_that_progress_is_told_to_the_end():
