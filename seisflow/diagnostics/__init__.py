@@ -10,10 +10,12 @@ from seisflow.diagnostics.calibration import (
     spread_skill,
     spread_skill_curve,
 )
+from seisflow.diagnostics.connectivity import bodies, ghost_share, ghosts
 from seisflow.diagnostics.plume import extent, extent_error, front_width, mass, mass_error
 from seisflow.diagnostics.scores import coverage, crps, rmse, spread, ssim
 
 __all__ = [
+    "bodies",
     "bootstrap_interval",
     "coverage",
     "crps",
@@ -22,6 +24,8 @@ __all__ = [
     "extent",
     "extent_error",
     "front_width",
+    "ghost_share",
+    "ghosts",
     "mass",
     "mass_error",
     "rank_histogram",
