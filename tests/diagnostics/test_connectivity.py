@@ -107,9 +107,9 @@ def test_in_three_dimensions_a_cell_has_six_neighbours():
 
 
 def test_the_share_is_that_of_the_mass():
-    mass = np.array([[[3.0, 1.0], [0.0, 4.0]], [[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
+    mass = np.array([[[3.0, 2.0], [0.0, 3.0]], [[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
     ghost = np.array([[[False, True], [False, False]], [[True, False], [False, False]], [[False] * 2] * 2])
-    assert ghost_share(mass, ghost).tolist() == [0.125, 1.0, 0.0]  # sums and quotients of powers of two: exact
+    assert ghost_share(mass, ghost).tolist() == [0.25, 1.0, 0.0]  # sums and quotients of powers of two: exact
 
 
 @pytest.mark.parametrize(
