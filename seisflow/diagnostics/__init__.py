@@ -12,7 +12,7 @@ from seisflow.diagnostics.calibration import (
 )
 from seisflow.diagnostics.connectivity import bodies, ghost_share, ghosts
 from seisflow.diagnostics.plume import extent, extent_error, front_width, mass, mass_error
-from seisflow.diagnostics.scores import coverage, crps, rmse, spread, ssim
+from seisflow.diagnostics.scores import coverage, crps, largest_spread_ratio, rmse, spread, spread_ratio, ssim
 
 __all__ = [
     "bodies",
@@ -26,6 +26,7 @@ __all__ = [
     "front_width",
     "ghost_share",
     "ghosts",
+    "largest_spread_ratio",
     "mass",
     "mass_error",
     "rank_histogram",
@@ -33,6 +34,7 @@ __all__ = [
     "ranks",
     "rmse",
     "spread",
+    "spread_ratio",
     "spread_skill",
     "spread_skill_curve",
     "ssim",

@@ -117,7 +117,7 @@ class Plots:
         Parameters
         ----------
         names
-            Of scores, as in ``summary.json``; default: RMSE, CRPS, SSIM and 90 % coverage.
+            Of scores, as in ``summary.json``; default: RMSE, CRPS, SSIM and 90 % coverage, which need a truth.
         axes
             One for every score; default: new ones, side by side.
 
@@ -133,14 +133,12 @@ class Plots:
         """
         found = scores_of(self.run)
         if not found:
-            raise InputError(
-                "run", str(self.run.folder), "it has no scores: nothing is analysed yet, or no truth is known"
-            )
+            raise InputError("run", str(self.run.folder), "it has no scores: nothing is analysed yet")
         known = list(next(iter(found.values()))[0])
-        unknown = [name for name in names if name not in known]
+        keys = names or tuple(SHOWN)
+        unknown = [name for name in keys if name not in known]
         if unknown:
             raise InputError("names", ", ".join(unknown), f"choose from {', '.join(known)}")
-        keys = names or tuple(SHOWN)
         chosen = _given(axes, len(keys), (3.2 * len(keys), 3.2))
         for panel, key in zip(chosen, keys, strict=True):
             draw_score(panel, key, list(self.run.study.surveys.days), found, self.run.methods)
