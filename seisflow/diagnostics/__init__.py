@@ -11,7 +11,7 @@ from seisflow.diagnostics.calibration import (
     spread_skill_curve,
 )
 from seisflow.diagnostics.connectivity import bodies, ghost_share, ghosts
-from seisflow.diagnostics.plume import extent, extent_error, front_width, mass, mass_error
+from seisflow.diagnostics.plume import extent, extent_error, front_width, mass, mass_error, probability
 from seisflow.diagnostics.scores import coverage, crps, largest_spread_ratio, rmse, spread, spread_ratio, ssim
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "largest_spread_ratio",
     "mass",
     "mass_error",
+    "probability",
     "rank_histogram",
     "rank_test",
     "ranks",

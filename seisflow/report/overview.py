@@ -37,9 +37,9 @@ def head(run: RunFolder) -> str:
     )
 
 
-def result(run: RunFolder, found: Scores) -> str:
-    """Scores at the last survey that every method reached."""
-    text = '<section id="result"><h2>Result</h2>'
+def result(run: RunFolder, found: Scores, opening: str = "") -> str:
+    """What the page opens with, then the scores at the last survey that every method reached."""
+    text = f'<section id="result"><h2>Result</h2>{opening}'
     if not found:
         return (
             f"{text}<p>There are no scores: nothing is analysed yet, or the section of the study is gone.</p></section>"
@@ -80,7 +80,8 @@ def _plausibility(run: RunFolder, last: int, day: float, rows: dict[str, Any]) -
     return (
         listed
         + '<p class="soft">Ghost CO₂ lies in a body that is connected neither to the injector nor to any cell that the '
-        "forecast wets in some member: such a sample cannot be. Bodies are sets of wet cells connected by faces, counted "
-        "member by member. The spread ratio is the spread of pressure after the data over that before: above 1, the data "
-        "have made pressure less certain. The last column is the cell where it rose most.</p>"
+        "forecast wets in some member: such a sample cannot be. Its share of the mass is told for the mean and the worst "
+        "member, and how many members have any. Bodies are sets of wet cells connected by faces: in a member, in one of the "
+        "forecast, in the truth. The spread ratio of the pressure p is its spread after the data over that before: above 1, "
+        "the data have made it less certain; the last column is the cell where it rose most.</p>"
     )

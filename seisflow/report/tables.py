@@ -26,16 +26,16 @@ COLUMNS: list[Column] = [
 """Against the truth."""
 
 PLAUSIBILITY: list[Column] = [
-    ("ghost_share", "ghost CO₂, mean", "{:.2%}", None),
-    ("ghost_share_largest", "largest", "{:.2%}", None),
-    ("ghost_members", "members with ghosts", "{:.1%}", None),
+    ("ghost_share", "ghost CO₂", "{:.2%}", None),
+    ("ghost_share_largest", "worst member", "{:.2%}", None),
+    ("ghost_members", "with ghosts", "{:.1%}", None),
     ("bodies", "bodies", "{:.1f}", None),
-    ("bodies_forecast", "of the forecast", "{:.1f}", None),
-    ("bodies_truth", "of the truth", "{:.0f}", None),
-    ("pressure_crps_wells_bar", "well pressure CRPS [bar]", "{:.3f}", min),
-    ("pressure_spread_ratio_wells", "spread ratio, wells", "{:.2f}", None),
-    ("pressure_spread_ratio", "whole field", "{:.2f}", None),
-    ("pressure_spread_ratio_largest", "largest of a cell", "{:.2f}", None),
+    ("bodies_forecast", "forecast", "{:.1f}", None),
+    ("bodies_truth", "truth", "{:.0f}", None),
+    ("pressure_crps_wells_bar", "well p CRPS [bar]", "{:.3f}", min),
+    ("pressure_spread_ratio_wells", "p spread ratio, wells", "{:.2f}", None),
+    ("pressure_spread_ratio", "field", "{:.2f}", None),
+    ("pressure_spread_ratio_largest", "worst cell", "{:.2f}", None),
 ]
 """Whether such a plume and such pressures can be; most of it needs no truth."""
 

@@ -111,7 +111,10 @@ def test_that_a_run_of_which_nothing_is_done_has_an_empty_table(tmp_path):
         (lambda run: run.truth(1), "no truth is known of it"),
         (lambda run: run.plot.plume("enkf", 2), "enkf has posteriors of surveys 1 to 1"),
         (lambda run: run.plot.plume("enkf", 1, show="truth"), "no truth is known of this run"),
-        (lambda run: run.plot.plume("enkf", 1, show="median"), "choose mean, deviation, error, forecast or truth"),
+        (
+            lambda run: run.plot.plume("enkf", 1, show="median"),
+            "choose mean, deviation, error, .* or probability",
+        ),
         (lambda run: run.plot.scores(), "rmse, crps, ssim, coverage_90: choose from ghost_share"),
         (lambda run: run.plot.wells("enkf", 1, axes=[1]), "give 2, one for every panel"),
     ],
@@ -138,6 +141,14 @@ def test_that_a_plume_is_drawn_on_new_axes_and_on_given_ones(run):
     np.testing.assert_array_equal(left.images[0].get_array(), error.values.T)
     assert run.plot.plume(survey=1, show="truth", axes=right) is right
     np.testing.assert_array_equal(right.images[0].get_array(), run.truth(1).saturation.values.T)
+
+
+def test_that_a_probability_is_drawn_with_its_outlines_and_the_truths(run):
+    axes = run.plot.plume("enkf", 2, show="probability")
+    share = (run.posterior("enkf", 2).saturation > 0.05).mean("member").values
+    np.testing.assert_array_equal(axes.images[0].get_array(), share.T)
+    assert [text.get_text() for text in axes.get_legend().texts] == ["5%", "50%", "95%", "truth"]
+    assert axes.lines[-1].get_linestyle() == "--"
 
 
 def test_that_wells_show_the_datum_and_the_ranges_of_forecast_and_posterior(run, tmp_path):

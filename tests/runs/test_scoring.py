@@ -88,6 +88,7 @@ def test_that_spread_ratios_are_told_at_every_well_and_over_the_field(parts, plu
     assert found["pressure_spread_ratio_well_2"] == pytest.approx(1.5, rel=1e-9)
     assert found["pressure_spread_ratio_wells"] == pytest.approx(0.8, rel=1e-9)
     assert found["pressure_spread_ratio_largest"] == pytest.approx(4.5, rel=1e-9)
+    assert len([name for name in found if "_well_" in name]) == 2  # saturation is logged there, too
     cells = plume[0].size
     mean_square = (30 * 0.2**2 + 30 * 3.0**2 + 9.0**2 + cells - 61) / cells
     assert found["pressure_spread_ratio"] == pytest.approx(0.5 * np.sqrt(mean_square), rel=1e-9)
@@ -95,12 +96,12 @@ def test_that_spread_ratios_are_told_at_every_well_and_over_the_field(parts, plu
 
 def test_that_crps_of_pressure_at_wells_is_the_closed_form(parts, plume):
     # Members at the middles of M equal shares of N(0, 2 bar) stand for it; CRPS of N(μ, σ) at t, with u = (t − μ)/σ, is
-    # σ (u (2Φ(u) − 1) + 2 φ(u) − 1/√π) (Gneiting & Raftery 2007). The second well's members are 3 bar too high.
+    # σ (u (2Φ(u) − 1) + 2 φ(u) − 1/√π) (Gneiting & Raftery 2007). The second well's members are 4 bar higher.
     M, sigma, true = 2000, 2.0, 1.5
     S = np.zeros((M, *plume.shape[1:]))
     S[:, 20:28, 21:23] = 0.5
     p = (sigma * norm.ppf((np.arange(M) + 0.5) / M))[:, None, None] + np.zeros((1, *plume.shape[1:]))
-    p[:, COLUMNS[1]] += 3.0
+    p[:, COLUMNS[1]] += 4.0
     truth, samples = state(parts, S[:1], true), state(parts, S, p)
     found = score(parts, truth, samples, samples, np.ones(plume.shape[1:], bool))
 
@@ -109,7 +110,7 @@ def test_that_crps_of_pressure_at_wells_is_the_closed_form(parts, plume):
 
     # The quadrature by M middles errs by about σ/M = 0.001.
     assert found["pressure_crps_well_1_bar"] == pytest.approx(closed(true / sigma), abs=0.002)
-    assert found["pressure_crps_well_2_bar"] == pytest.approx(closed((true - 3.0) / sigma), abs=0.002)
+    assert found["pressure_crps_well_2_bar"] == pytest.approx(closed((true - 4.0) / sigma), abs=0.002)
     mean = 0.5 * (found["pressure_crps_well_1_bar"] + found["pressure_crps_well_2_bar"])
     assert found["pressure_crps_wells_bar"] == pytest.approx(mean, rel=1e-12)
     assert found["bodies_truth"] == 1
