@@ -36,7 +36,12 @@ COLUMNS = [
     ("coverage_50", "50 % cov.", "{:.2f}"),
     ("coverage_90", "90 % cov.", "{:.2f}"),
     ("mass_error", "mass", "{:+.1%}"),
+    ("ghost_share", "ghost CO2", "{:.2%}"),
+    ("ghost_members", "members with ghosts", "{:.1%}"),
+    ("bodies", "bodies", "{:.1f}"),
     ("pressure_rmse_bar", "p RMSE [bar]", "{:.2f}"),
+    ("pressure_crps_wells_bar", "p CRPS, wells [bar]", "{:.3f}"),
+    ("pressure_spread_ratio_wells", "p spread after / before, wells", "{:.2f}"),
 ]
 MARK = "<!-- comparison -->"
 Cell = dict[str, dict[int, dict[str, Any]]]
@@ -78,8 +83,8 @@ def common(cell: Cell) -> tuple[list[str], list[int]]:
 
 
 def last(cell: Cell, label: str, seeds: list[int], key: str) -> np.ndarray:
-    """A score at the last survey, truth by truth."""
-    return np.array([cell[label][seed]["scores"][-1][key] for seed in seeds], float)
+    """A score at the last survey, truth by truth; not a number in lines that do not have it."""
+    return np.array([cell[label][seed]["scores"][-1].get(key, np.nan) for seed in seeds], float)
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
@@ -93,14 +98,14 @@ def table(cell: Cell, labels: list[str], seeds: list[int]) -> list[str]:
     """Means over the truths, intervals for RMSE and CRPS."""
     rows = [
         "| method | " + " | ".join(c[1] for c in COLUMNS) + " | rank unevenness | χ²/15 | wall s |",
-        "|---|" + "---:|" * 10,
+        "|---|" + "---:|" * (len(COLUMNS) + 3),
     ]
     for label in labels:
         entries = []
         for key, _, form in COLUMNS:
             values = last(cell, label, seeds, key)
             low, high = interval(values)
-            text = form.format(values.mean())
+            text = form.format(values.mean()) if np.isfinite(values).all() else "–"
             if key in ("rmse", "crps") and np.isfinite(low):
                 text += f" ({form.format(low)}–{form.format(high)})"
             entries.append(text)

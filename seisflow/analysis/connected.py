@@ -1,8 +1,8 @@
 r"""Any analysis without CO2 from nowhere: bodies that CO2 cannot have reached are taken out of every member.
 
-    S_i ← 0   in bodies of S_i that touch no cell of  W ∪ { S_m^f > 0 for some member m of the forecast }
+    S_i ← 0   in bodies of S_i that neither hold nor touch a cell of  W ∪ { S_m^f > 0 for some member m of the forecast }
 
-with W the injector's cells. A body is a set of wet cells that hang together (:mod:`seisflow.diagnostics.connectivity`). An
+with W the injector's cells. A body is a set of wet cells joined by faces (:mod:`seisflow.diagnostics.connectivity`). An
 update by covariances, or a network, can wet cells far from every plume, because data there resemble those of a plume; the
 simulator cannot. Cells that hang on a plume stay: fronts may be farther than any member's.
 """
@@ -64,7 +64,7 @@ class Connected(Analysis):
     ) -> Posterior:
         posterior = self.analysis.update(forecast, evidence, generator, progress)
         saturation = posterior.ensemble["saturation"]
-        taken = ghosts(saturation, self.source | (forecast["saturation"] > 0).any(axis=0), dry=0.0)
+        taken = ghosts(saturation, self.source | (forecast["saturation"] > 0).any(axis=0), threshold=0.0)
         share = float(saturation[taken].sum() / max(saturation.sum(), 1e-300))
         statistics = {
             "ghost_share_removed": share,

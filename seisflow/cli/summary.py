@@ -19,14 +19,19 @@ COLUMNS = (
     ("crps", "CRPS", "{:.5f}"),
     ("coverage_90", "90 % coverage", "{:.2f}"),
     ("mass_error", "plume-mass error", "{:+.1%}"),
+    ("ghost_share", "ghost CO2", "{:.1%}"),
+    ("pressure_crps_wells_bar", "well pressure CRPS [bar]", "{:.3f}"),
+    ("pressure_spread_ratio_wells", "well pressure spread, after / before", "{:.2f}"),
 )
-"""Score, its heading, and how it is spelt; a score that is no number is "–"."""
+"""Score, its heading, and how it is spelt; a score that is no number is "–", one that no method has is left out."""
 
 
 def print_summary(summary: dict[str, Any], methods: Methods) -> None:
     """The scores at every survey, and the seconds of every stage."""
     table = Table(title=f"{summary['name']}, seed {summary['seed']}, {summary['members']} members: saturation")
-    for heading in ("survey", "method", *(heading for _, heading, _ in COLUMNS)):
+    steps_of = list(summary["scores"].values())
+    columns = [column for column in COLUMNS if any(column[0] in step for steps in steps_of for step in steps)]
+    for heading in ("survey", "method", *(heading for _, heading, _ in columns)):
         table.add_column(heading, justify="left" if heading in ("survey", "method") else "right")
     for k, day in enumerate(summary["survey_days"]):
         for row, (name, steps) in enumerate(summary["scores"].items()):
@@ -36,7 +41,7 @@ def print_summary(summary: dict[str, Any], methods: Methods) -> None:
             table.add_row(
                 f"{k + 1} (day {day:g})" if row == 0 else "",
                 methods[name].label,
-                *("–" if s[key] is None else form.format(s[key]) for key, _, form in COLUMNS),
+                *("–" if s.get(key) is None else form.format(s[key]) for key, _, form in columns),
             )
         table.add_section()
     if table.row_count:
@@ -62,7 +67,8 @@ def say_where(summary: dict[str, Any], folder: Path, quiet: bool) -> None:
     say(f"arrays   {folder / 'stages.zarr'}")
     done, surveys = summary["surveys"], len(summary["survey_days"])
     if done < surveys:
-        after = "" if not any(summary["scores"].values()) else "; or `seisflow run`, which makes its data in silico"
+        twin = any("rmse" in step for steps in summary["scores"].values() for step in steps)
+        after = "" if not twin else "; or `seisflow run`, which makes its data in silico"
         say(
             f"next     survey {done + 1} of {surveys}: seisflow assimilate {folder} --survey {done + 1} --data FILE{after}"
         )

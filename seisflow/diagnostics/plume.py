@@ -21,10 +21,27 @@ from numpy.typing import NDArray
 
 from seisflow.errors import InputError
 
-__all__ = ["DRY", "extent", "extent_error", "front_width", "mass", "mass_error", "region"]
+__all__ = ["DRY", "PLUME", "extent", "extent_error", "front_width", "mass", "mass_error", "probability", "region"]
 
 DRY = 0.01
 """Saturation above which a cell counts as wet, that is as part of a plume [-]."""
+
+
+PLUME = 0.05
+"""Saturation above which a cell belongs to the plume that a map outlines [-]: about what an image can tell from brine."""
+
+
+def probability(saturation: NDArray, threshold: float = PLUME) -> NDArray[np.float64]:
+    """P(S > s): the share of the members that have more CO2 than a threshold, cell by cell, ``shape``.
+
+    Parameters
+    ----------
+    saturation
+        ``(M, *shape)``.
+    threshold
+        s [-].
+    """
+    return np.asarray((saturation > threshold).mean(axis=0))
 
 
 def region(truth: NDArray, reference: NDArray) -> NDArray[np.bool_]:

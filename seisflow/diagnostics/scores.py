@@ -2,6 +2,7 @@ r"""Scores of an ensemble x_1 … x_M of fields against a true field t. Pure fun
 
 RMSE      sqrt( mean_c (x̄_c − t_c)² ),  x̄ the ensemble mean
 spread    sqrt( mean_c var_c ) with the unbiased variance; equals the RMSE on average for a reliable ensemble
+ratio     spread after the data over spread before them; largest, cell by cell: max_c σ_c / max(σ_c°, ε)
 CRPS      mean_c of  mean_i |x_i − t| − ½ mean_{i≠j} |x_i − x_j|     (fair: unbiased in M; Ferro 2014, QJRMS 140)
 SSIM      structural similarity of mean and truth (Wang et al. 2004, IEEE TIP 13)
 coverage  share of cells whose truth lies in the central interval of given probability
@@ -17,7 +18,7 @@ from skimage.metrics import structural_similarity
 
 from seisflow.errors import InputError
 
-__all__ = ["coverage", "crps", "rmse", "spread", "ssim"]
+__all__ = ["coverage", "crps", "largest_spread_ratio", "rmse", "spread", "spread_ratio", "ssim"]
 
 SSIM_WINDOW = 11
 """Width of the window of :func:`ssim` [cells]."""
@@ -57,6 +58,42 @@ def rmse(samples: NDArray, truth: NDArray, cells: NDArray[np.bool_] | None = Non
 def spread(samples: NDArray, cells: NDArray[np.bool_] | None = None) -> float:
     """Root mean ensemble variance (unbiased)."""
     return float(np.sqrt(_select(samples.var(axis=0, ddof=1), cells).mean()))
+
+
+def spread_ratio(after: NDArray, before: NDArray, cells: NDArray[np.bool_] | None = None) -> float:
+    """Spread of the posterior over that of the forecast; not a number where the forecast has none.
+
+    Above 1 the members are wider after the data than before, which no Bayesian update of a Gaussian does.
+
+    Parameters
+    ----------
+    after, before
+        Posterior and forecast, ``(M, *shape)`` and ``(N, *shape)``, two members or more.
+    cells
+        Which cells count, a mask of ``shape``; default all.
+    """
+    _check(after, before[0], least=2)
+    _check(before, after[0], least=2)
+    wide = spread(before, cells)
+    return spread(after, cells) / wide if wide > 0 else math.nan
+
+
+def largest_spread_ratio(after: NDArray, before: NDArray, resolution: float) -> float:
+    """The largest ratio of standard deviations of one cell, posterior over forecast.
+
+    Parameters
+    ----------
+    after, before
+        As for :func:`spread_ratio`.
+    resolution
+        ε, in the unit of the fields, above 0: a forecast that is surer than that counts as this wide. Without it, cells that
+        are as good as known would decide.
+    """
+    _check(after, before[0], least=2)
+    _check(before, after[0], least=2)
+    if not resolution > 0:
+        raise InputError("resolution", resolution, "give a positive size, in the unit of the fields")
+    return float((after.std(axis=0, ddof=1) / np.maximum(before.std(axis=0, ddof=1), resolution)).max())
 
 
 def crps(

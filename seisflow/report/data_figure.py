@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from seisflow.diagnostics.plume import PLUME
 from seisflow.ensemble import Ensemble
 from seisflow.grid import Grid
 from seisflow.observation.data import DataField
@@ -64,7 +65,7 @@ def _draw_section(
     limit = float(np.quantile(np.abs(observed), 0.998)) or 1.0
     style = {"cmap": ERROR, "vmin": -limit, "vmax": limit}
     panels = [
-        (observed, "observed" + ("" if truth is None else " (contour: true S = 0.05)")),
+        (observed, "observed" + ("" if truth is None else f" (contour: true S = {PLUME:g})")),
         (predicted.mean(axis=0), "mean of the predicted"),
         (predicted[0], "member 1, without noise"),
     ]
@@ -72,8 +73,8 @@ def _draw_section(
     for panel, (array, name) in zip(axes, panels, strict=True):
         section(part, panel, array, grid, name, None, about.label + unit, **style)
         panel.set_xlabel("x [m]", fontsize=8)
-    if truth is not None and truth.max() > 0.05:
-        axes[0].contour(grid.centres(0), grid.centres(1), truth.T, levels=[0.05], colors="k", linewidths=0.7)
+    if truth is not None and truth.max() > PLUME:
+        axes[0].contour(grid.centres(0), grid.centres(1), truth.T, levels=[PLUME], colors="k", linewidths=0.7)
     axes[0].set_ylabel("depth [m]", fontsize=8)
 
 
@@ -109,6 +110,7 @@ def draw_log(axes: Any, about: DataField, place: int, observed: NDArray | None, 
         axes.fill_betweenx(depth, low, high, color=colour, alpha=0.3, label=f"{name} 5–95 %")
     if observed is not None:
         axes.plot(observed[0, place] / divisor, depth, "k.", ms=3, label="observed")
-    axes.set_ylim(depth[-1], depth[0])
+    margin = 0.5 * float(np.ptp(depth)) / max(len(depth) - 1, 1)  # the outermost dots are whole
+    axes.set_ylim(depth[-1] + margin, depth[0] - margin)
     axes.set_xlabel(f"{about.axes[0].name} {place + 1}: {about.label} [{unit}]", fontsize=8)
     axes.tick_params(labelsize=7)

@@ -9,13 +9,14 @@ the posterior's members, which are columns of their states. How well forecast an
     ratio = sqrt( mean (y° − ȳ)² / mean (s² + σ²) ) ,
 
 ȳ and s² mean and variance of the members' data and σ² that of the noise: about 1 where spread and noise explain the
-difference, above 1 where they do not.
+difference, above 1 where they do not. A datum with a ratio above 3 is marked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,11 @@ from seisflow.report.data_kinds import display_unit, logs_of, sections_of
 from seisflow.report.fields import Fields
 from seisflow.runs.reading import RunFolder
 
-__all__ = ["DataFit"]
+__all__ = ["LARGEST_MISFIT", "DataFit", "too_large"]
 
 LEVELS = (0.05, 0.5, 0.95)
+LARGEST_MISFIT = 3.0
+"""Ratio above which a datum is marked: no spread and no noise of the study explains three standard deviations of a mean."""
 READ = {"saturation": "saturation", "pressure_change": "pressure"}
 """What a datum reads of the state → the quantity of the page."""
 
@@ -68,7 +71,7 @@ class DataFit:
 
     def section_blocks(self) -> Iterator[Block]:
         """``data/FIELD/observed/SURVEY``, ``data/FIELD/METHOD/SURVEY/mean`` and ``…/members``."""
-        shown = self.fields._shown
+        shown = self.fields.shown
         for name in self.sections:
             for k in range(self.run.surveys):
                 observed = self.run.observed(k)
@@ -143,6 +146,11 @@ class DataFit:
             found[name] = np.asarray(members)
         return found
 
+    @cached_property
+    def misfits(self) -> dict[str, dict[str, dict[str, float]]]:
+        """:meth:`agreement` of every method and survey (from 1, as text) that has a posterior."""
+        return {m: {str(k + 1): self.agreement(m, k) for k in range(self.run.done[m])} for m in self.informed()}
+
     def agreement(self, method: str, k: int) -> dict[str, float]:
         """The ratio of every kind of data whose noise is known, of a method's forecast at a survey (from 0)."""
         observed, predicted = self.run.observed(k), self.run.ensemble(method, k, "predicted")
@@ -156,6 +164,11 @@ class DataFit:
                 expected = members.var(axis=0, ddof=1).mean() + about.noise_std**2
                 found[name] = float(np.sqrt((difference**2).mean() / expected))
         return found
+
+
+def too_large(misfit: float) -> bool:
+    """Whether a misfit is to be marked; one that is no number is."""
+    return not misfit <= LARGEST_MISFIT
 
 
 def _rounded(values: NDArray) -> Any:

@@ -44,6 +44,7 @@ function draw(panel) {
     const [[left, right], [top, bottom]] = run.grid.extent;
     pen.drawImage(picture, at.x(left), at.z(top), at.x(right) - at.x(left), at.z(bottom) - at.z(top));
     wells(pen, at);
+    if (panel.outlined) outlines(pen, at, panel);
     if (state.cell) cross(pen, at);
   } else {
     pen.fillStyle = "#eef1f5"; pen.fillRect(MARGIN.left, MARGIN.top, at.across, at.down);
@@ -78,6 +79,22 @@ function wells(pen, at) {
     pen.beginPath(); pen.moveTo(at.x(x), at.z(top)); pen.lineTo(at.x(x), at.z(bottom)); pen.stroke();
   }
 }
+
+// Outlines of the plume: thin, middle and thick for its probability, dashed for the truth.
+function outlines(pen, at, panel) {
+  const stroke = (lines, style, width, dash) => {
+    pen.strokeStyle = style; pen.lineWidth = width; pen.setLineDash(dash); pen.lineJoin = "round";
+    for (const line of lines) {
+      pen.beginPath();
+      for (let i = 0; i < line.length; i += 2) pen.lineTo(at.x(line[i]), at.z(line[i + 1]));
+      pen.stroke();
+    }
+  };
+  panel.outlined.lines.forEach((lines, i) => stroke(lines, "#fff", OUTLINES[i] + 1.5, []));
+  panel.outlined.lines.forEach((lines, i) => stroke(lines, "#1b2430", OUTLINES[i], []));
+  if (panel.truth) stroke(panel.truth, "#fff", 4, []), stroke(panel.truth, "#d1491b", 2.2, [7, 5]);
+}
+const OUTLINES = [1, 1.8, 3.2];
 
 function place(cell) {
   const [hx, hz] = run.grid.spacing, [[left], [top]] = run.grid.extent;

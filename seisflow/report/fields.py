@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seisflow.diagnostics.plume import probability
 from seisflow.ensemble import Ensemble
 from seisflow.grid import Grid, average
 from seisflow.report.blocks import Block
@@ -29,6 +30,8 @@ MOST_CELLS = 256
 """Cells along an axis that are shown; more are averaged."""
 MOST_BYTES = 48e6
 """Bytes of members before compression; above it, members are left out."""
+OUTERMOST = 0.05
+"""Probability of the outermost outline."""
 
 QUANTITIES = {
     "saturation": {"label": "CO₂ saturation", "unit": "", "digits": 3},
@@ -70,7 +73,8 @@ class Fields:
             return ensemble["saturation"]
         return (ensemble["pressure"] - self.run.initial_pressure) / BAR
 
-    def _shown(self, values: NDArray) -> NDArray:
+    def shown(self, values: NDArray) -> NDArray:
+        """Values on the flow grid ``(…, *shape)`` on the grid of what is shown."""
         return values if self.grid.shape == self.run.grid.shape else average(values, self.run.grid, self.grid)
 
     def blocks(self) -> Iterator[Block]:
@@ -79,7 +83,7 @@ class Fields:
             for k in range(self.run.surveys):
                 truth = self.run.truth(k)
                 if truth is not None:
-                    yield Block.of(f"{name}/truth/{k + 1}", self._shown(self.quantity(name, truth)[0]), 16)
+                    yield Block.of(f"{name}/truth/{k + 1}", self.shown(self.quantity(name, truth)[0]), 16)
             for method, done in self.run.done.items():
                 for k in range(done):
                     yield from self._step(name, method, k)
@@ -89,12 +93,12 @@ class Fields:
         posterior = self.run.ensemble(method, k, "posterior")
         assert posterior is not None
         values = self.quantity(name, posterior)
-        yield Block.of(f"{place}/mean", self._shown(values.mean(axis=0)), 16)
-        yield Block.of(f"{place}/deviation", self._shown(values.std(axis=0, ddof=1)), 16)
-        yield Block.of(f"{place}/members", self._shown(values[self.shown_members]), 8)
+        yield Block.of(f"{place}/mean", self.shown(values.mean(axis=0)), 16)
+        yield Block.of(f"{place}/deviation", self.shown(values.std(axis=0, ddof=1)), 16)
+        yield Block.of(f"{place}/members", self.shown(values[self.shown_members]), 8)
         forecast = self.run.ensemble(method, k, "forecast")
         if forecast is not None:
-            yield Block.of(f"{place}/forecast", self._shown(self.quantity(name, forecast).mean(axis=0)), 16)
+            yield Block.of(f"{place}/forecast", self.shown(self.quantity(name, forecast).mean(axis=0)), 16)
 
     def scales(self, blocks: list[Block]) -> dict[str, Any]:
         """Colour scales of every quantity, common to all surveys, methods and panels.
@@ -128,7 +132,10 @@ class Fields:
                 yield float(np.abs(block.restored() - truth.restored()).max())
 
     def window(self) -> tuple[float, float]:
-        """Depths that hold all CO2 of truth and forecasts with a margin, so that a thin plume is not lost [m]."""
+        """Depths that hold all CO2 of truth and forecasts, and the outlines of all posteriors, with a margin [m].
+
+        A thin plume is not lost in the overburden, and CO2 that an analysis has put elsewhere is not cut off.
+        """
         return plume_window(self.run.grid, self._saturations())
 
     def _saturations(self) -> Iterator[NDArray]:
@@ -136,3 +143,7 @@ class Fields:
             for ensemble in (self.run.truth(k), *(self.run.ensemble(m, k, "forecast") for m in self.run.done)):
                 if ensemble is not None:
                     yield ensemble["saturation"]
+            for method, done in self.run.done.items():
+                posterior = self.run.ensemble(method, k, "posterior") if k < done else None
+                if posterior is not None:
+                    yield (probability(posterior["saturation"]) >= OUTERMOST).astype(float)

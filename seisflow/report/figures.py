@@ -22,7 +22,7 @@ from seisflow.report.data_figure import data_figure
 from seisflow.report.geology_figure import geology_figure
 from seisflow.report.posterior_figures import comparison_figure, posterior_figure
 from seisflow.report.score_figure import score_figure
-from seisflow.report.scores import scores_of
+from seisflow.report.scores import against_truth, scores_of
 from seisflow.report.sections import save
 from seisflow.runs.reading import RunFolder
 from seisflow.units import MILLIDARCY
@@ -53,7 +53,7 @@ def draw(run: RunFolder, folder: Path, show: Progress | None = None, dpi: int = 
     """
     study, scores = run.study, scores_of(run)
     tasks: list[tuple[str, Callable[[], Any]]] = []
-    if scores:
+    if against_truth(scores):
         summary = {"survey_days": study.surveys.days, "scores": scores}
         tasks.append(("scores", partial(score_figure, summary, run.methods)))
     if run.done and not few:

@@ -15,27 +15,34 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.colors import Colormap
 
 from seisflow.report import overview, viewer
 from seisflow.report.cost import cost
-from seisflow.report.data_fit import DataFit
+from seisflow.report.data_fit import LARGEST_MISFIT, DataFit
 from seisflow.report.fields import QUANTITIES, Fields
+from seisflow.report.outlines import Outlines
 from seisflow.report.provenance import provenance
 from seisflow.report.score_charts import calibration_charts, score_charts
 from seisflow.report.scores import scores_of
-from seisflow.report.sections import DEVIATION, ERROR, EXAGGERATION, VALUE
+from seisflow.report.sections import DEVIATION, ERROR, EXAGGERATION, PROBABILITY, VALUE
 from seisflow.runs.reading import RunFolder
 from seisflow.storage.stage_attributes import json_ready
 
 __all__ = ["page"]
 
 POLICY = "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-MAPS = {"value": VALUE, "deviation": DEVIATION, "difference": ERROR}
+MAPS: dict[str, str | Colormap] = {
+    "value": VALUE,
+    "deviation": DEVIATION,
+    "difference": ERROR,
+    "probability": PROBABILITY,
+}
 
 
-def _map(name: str) -> str:
+def _map(name: str | Colormap) -> str:
     """256 colours as base64 of red, green, blue."""
-    levels = matplotlib.colormaps[name](np.linspace(0, 1, 256))[:, :3]
+    levels = matplotlib.colormaps.get_cmap(name)(np.linspace(0, 1, 256))[:, :3]
     return base64.b64encode(np.rint(255 * levels).astype(np.uint8).tobytes()).decode("ascii")
 
 
@@ -68,8 +75,10 @@ def page(run: RunFolder) -> str:
     blocks = list(fields.blocks())
     data_blocks = list(data.section_blocks())
     data_scales = data.scales(data_blocks)
+    outlines = Outlines(fields)
+    probabilities, drawn = list(outlines.blocks()), outlines.facts()
     window = fields.window()
-    study, shown = run.study, fields.shown_members
+    study, shown, start = run.study, fields.shown_members, _start(run)
     facts = {
         "grid": {"shape": fields.grid.shape, "spacing": fields.grid.spacing, "extent": fields.grid.extent},
         "days": [f"{day:g}" for day in study.surveys.days],
@@ -86,14 +95,18 @@ def page(run: RunFolder) -> str:
         "logs": data.logs(),
         "logFields": data.log_facts(),
         "maps": {name: _map(source) for name, source in MAPS.items()},
-        "start": _start(run),
+        "start": start,
+        "outlines": drawn,
+        "misfits": data.misfits,
+        "largestMisfit": LARGEST_MISFIT,
         "hint": "Point at a section, or focus it and use the arrow keys, to read values.",
     }
     scores = scores_of(run)
     known = run.truth(0) is not None
+    first = drawn.get(f"{start['method']}/{start['survey']}", {})
     body = [
         overview.head(run),
-        overview.result(run, scores),
+        overview.result(run, scores, viewer.opening(run, data, first, known)),
         viewer.plume(run, fields, known),
         viewer.observations(run, data, data_scales),
         score_charts(run, scores),
@@ -109,6 +122,6 @@ def page(run: RunFolder) -> str:
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_asset("page.css")}</style></head>'
         f"<body>{''.join(part for part in body if part)}"
         f'<script type="application/json" id="run">{inner}</script>'
-        f"{''.join(block.html() for block in (*blocks, *data_blocks))}"
+        f"{''.join(block.html() for block in (*probabilities, *blocks, *data_blocks))}"
         f"<script>{_script()}</script></body></html>"
     )

@@ -11,18 +11,20 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from seisflow.diagnostics.plume import PLUME, probability
 from seisflow.errors import InputError
 from seisflow.report.data_figure import draw_log
 from seisflow.report.data_fit import DataFit
 from seisflow.report.fields import Fields
+from seisflow.report.outlines import LEVELS, level_lines
 from seisflow.report.score_figure import SHOWN, draw_score
 from seisflow.report.scores import scores_of
-from seisflow.report.sections import DEVIATION, ERROR, VALUE, plume_window, section
+from seisflow.report.sections import DEVIATION, ERROR, PROBABILITY, VALUE, plume_window, section
 from seisflow.runs.reading import RunFolder
 
 __all__ = ["Plots"]
 
-Shown = Literal["mean", "deviation", "error", "forecast", "truth"]
+Shown = Literal["mean", "deviation", "error", "forecast", "truth", "probability"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,7 @@ class Plots:
             From 1; default: the last that the method reached.
         show
             ``"mean"`` or ``"deviation"`` of the posterior, its ``"error"`` (mean − truth), the mean of the ``"forecast"``,
-            or the ``"truth"``.
+            the ``"truth"``, or the ``"probability"`` of S > 0.05 with outlines at 5, 50 and 95 % and, dashed, the truth's.
         axes
             Where to draw; default: new ones.
 
@@ -69,7 +71,10 @@ class Plots:
         shown = self.run.ensemble(method, survey - 1, "forecast")
         window = plume_window(self.run.grid, [] if shown is None else [shown["saturation"]])
         where = f"{title}, survey {survey}, day {self.run.study.surveys.days[survey - 1]:g}"
-        section(axes.figure, axes, field, self.run.grid, where, window, "S [-]", **style)
+        unit = "S [-]" if show != "probability" else "[-]"
+        section(axes.figure, axes, field, self.run.grid, where, window, unit, **style)
+        if show == "probability":
+            self._outline(axes, field, survey - 1)
         axes.set_xlabel("x [m]", fontsize=8)
         axes.set_ylabel("depth [m]", fontsize=8)
         return axes
@@ -117,7 +122,7 @@ class Plots:
         Parameters
         ----------
         names
-            Of scores, as in ``summary.json``; default: RMSE, CRPS, SSIM and 90 % coverage.
+            Of scores, as in ``summary.json``; default: RMSE, CRPS, SSIM and 90 % coverage, which need a truth.
         axes
             One for every score; default: new ones, side by side.
 
@@ -133,14 +138,12 @@ class Plots:
         """
         found = scores_of(self.run)
         if not found:
-            raise InputError(
-                "run", str(self.run.folder), "it has no scores: nothing is analysed yet, or no truth is known"
-            )
+            raise InputError("run", str(self.run.folder), "it has no scores: nothing is analysed yet")
         known = list(next(iter(found.values()))[0])
-        unknown = [name for name in names if name not in known]
+        keys = names or tuple(SHOWN)
+        unknown = [name for name in keys if name not in known]
         if unknown:
             raise InputError("names", ", ".join(unknown), f"choose from {', '.join(known)}")
-        keys = names or tuple(SHOWN)
         chosen = _given(axes, len(keys), (3.2 * len(keys), 3.2))
         for panel, key in zip(chosen, keys, strict=True):
             draw_score(panel, key, list(self.run.study.surveys.days), found, self.run.methods)
@@ -184,7 +187,22 @@ class Plots:
             spread = self._members(method, k, "posterior").std(axis=0, ddof=1)
             style = {"cmap": DEVIATION, "vmin": 0.0, "vmax": float(spread.max()) or 1.0}
             return spread, style, f"{label}: posterior standard deviation"
-        raise InputError("show", show, "choose mean, deviation, error, forecast or truth")
+        if show == "probability":
+            share = probability(self._members(method, k, "posterior"))
+            return share, {"cmap": PROBABILITY, "vmin": 0.0, "vmax": 1.0}, f"{label}: P(S > {PLUME:g})"
+        raise InputError("show", show, "choose mean, deviation, error, forecast, truth or probability")
+
+    def _outline(self, axes: Any, share: NDArray, k: int) -> None:
+        """The outlines of a probability, and the truth's."""
+        for level, width in zip(LEVELS, (0.8, 1.4, 2.4), strict=True):
+            for i, line in enumerate(level_lines(share, level, self.run.grid)):
+                axes.plot(*line.T, color="0.1", lw=width, label=f"{level:.0%}" if i == 0 else None)
+        true = self.run.truth(k)
+        for i, line in enumerate(
+            [] if true is None else level_lines(true["saturation"][0] > PLUME, 0.5, self.run.grid)
+        ):
+            axes.plot(*line.T, color="tab:red", lw=1.8, ls="--", label="truth" if i == 0 else None)
+        axes.legend(fontsize=7)
 
     def _members(self, method: str, k: int, what: str) -> NDArray:
         ensemble = self.run.ensemble(method, k, what)

@@ -14,13 +14,23 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from seisflow.grid import Grid
-from seisflow.report.sections import DEVIATION, ERROR, VALUE, plume_window, section
+from seisflow.report.sections import DEVIATION, ERROR, EXAGGERATION, VALUE, plume_window, section
 from seisflow.runs.methods import Methods
 
 __all__ = ["comparison_figure", "posterior_figure"]
 
 SMALLEST = 1e-6
 """Least width of a colour scale, for fields that are zero everywhere."""
+
+
+PANEL = 3.7
+"""Width of a panel without its colour bar [inches]."""
+
+
+def _row_height(grid: Grid, window: tuple[float, float] | None) -> float:
+    """Height of a row of panels with titles and ticks [inches], so that no white is left between rows."""
+    (left, right), (top, bottom) = grid.extent[0], window or grid.extent[-1]
+    return min(PANEL * EXAGGERATION * (bottom - top) / (right - left), 4.5) + 0.65
 
 
 def _style(colours: str, low: float, high: float) -> dict[str, Any]:
@@ -42,7 +52,7 @@ def posterior_figure(
     unit = {"saturation": "S [-]", "pressure": "bar"}[field]
     known = [] if truth is None else [truth]
     window = plume_window(grid, [*known, forecast]) if field == "saturation" else None
-    figure = Figure(figsize=(14, 8.5), layout="constrained")
+    figure = Figure(figsize=(14, 0.6 + 4 * _row_height(grid, window)), layout="constrained")
     axes = figure.subplots(4, 3)
     panels = _posterior_panels(truth, forecast, posterior)
     for panel, (array, name, style) in zip(axes.ravel(), panels, strict=False):
@@ -62,7 +72,9 @@ def _posterior_panels(
     before, after = forecast.mean(axis=0), posterior.mean(axis=0)
     std_f, std_p = forecast.std(axis=0, ddof=1), posterior.std(axis=0, ddof=1)
     known = [] if truth is None else [truth]
-    value = _style(VALUE, 0.0, max(*(float(np.max(f)) for f in [*known, before]), SMALLEST))
+    chosen = np.unique(np.linspace(0, len(posterior) - 1, 4).astype(int))
+    shown = [*known, before, after, *posterior[chosen]]
+    value = _style(VALUE, 0.0, max(*(float(np.max(f)) for f in shown), SMALLEST))
     deviation = _style(DEVIATION, 0.0, max(float(std_f.max()), float(std_p.max()), SMALLEST))
     panels = [
         (before, "forecast mean", value),
@@ -81,7 +93,6 @@ def _posterior_panels(
             (error_f, "forecast mean − truth", error),
             (error_p, "posterior mean − truth", error),
         ]
-    chosen = np.unique(np.linspace(0, len(posterior) - 1, 4).astype(int))
     return panels + [(posterior[m], f"posterior sample {m + 1}", value) for m in chosen]
 
 
@@ -97,7 +108,7 @@ def comparison_figure(
     known = [] if truth is None else [truth]
     window = plume_window(grid, [*known, *posteriors.values()])
     rows = _comparison_rows(truth, posteriors, scores, methods)
-    figure = Figure(figsize=(14 if known else 9.6, 0.6 + 1.95 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(14 if known else 9.6, 0.6 + len(rows) * _row_height(grid, window)), layout="constrained")
     axes = figure.subplots(len(rows), 2 + len(known), squeeze=False)
     for row, panels in zip(axes, rows, strict=True):
         for panel, (array, name, unit, style) in zip(row, panels, strict=False):
@@ -121,7 +132,7 @@ def _comparison_rows(
     """Field, title, unit and style of every panel, row by row: the truth, then a row a method."""
     means = {name: s.mean(axis=0) for name, s in posteriors.items()}
     stds = {name: s.std(axis=0, ddof=1) for name, s in posteriors.items()}
-    highest = [float(f.max()) for f in (means.values() if truth is None else [truth])]
+    highest = [float(f.max()) for f in (*means.values(), *([] if truth is None else [truth]))]
     value = _style(VALUE, 0, max(*highest, SMALLEST))
     deviation = _style(DEVIATION, 0, max(*(float(s.max()) for s in stds.values()), SMALLEST))
     rows = [] if truth is None else [[(truth, "truth", "S [-]", value)]]

@@ -138,10 +138,11 @@ class Run:
 
     @cached_property
     def scores(self) -> pandas.DataFrame:
-        """Every posterior against the truth: a row a method and survey, a column a score; empty without a truth.
+        """Every posterior scored: a row a method and survey, a column a score.
 
         Columns ``method``, ``survey`` (from 1), ``day``, then the scores as in ``summary.json``; NaN for a score that is
-        no number. For an unfinished run they are computed.
+        no number. Without a truth there are those that need none: ghost CO2, connected bodies, spread of the pressure. For
+        an unfinished run they are computed.
         """
         days = self.study.surveys.days
         rows = [

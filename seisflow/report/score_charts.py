@@ -6,7 +6,7 @@ from seisflow.report.calibration import calibration
 from seisflow.report.charts import Series, bars, lines
 from seisflow.report.methods import method_legend
 from seisflow.report.scores import Scores
-from seisflow.report.tables import score_table
+from seisflow.report.tables import COLUMNS, PLAUSIBILITY, score_table
 from seisflow.runs.reading import RunFolder
 
 __all__ = ["calibration_charts", "score_charts"]
@@ -20,19 +20,23 @@ CHARTS: list[tuple[str, str, float | None, tuple[float, float] | None]] = [
     ("mass_error", "error of the CO₂ mass [–]", 0.0, None),
     ("extent_error_m", "error of the plume's extent [m]", 0.0, None),
     ("pressure_rmse_bar", "RMSE of pressure [bar]", 0.0, None),
+    ("ghost_share", "ghost CO₂, share of the mass [–]", 0.0, None),
+    ("bodies", "connected bodies in a member [–]", None, None),
+    ("pressure_crps_wells_bar", "CRPS of well pressure [bar]", 0.0, None),
+    ("pressure_spread_ratio_wells", "spread ratio of well pressure [–]", None, None),
 ]
 
 
 def score_charts(run: RunFolder, found: Scores) -> str:
     """Scores over the surveys, as charts and as tables."""
     if not found:
-        return '<section id="scores"><h2>Scores over time</h2><p>There are none without a truth.</p></section>'
+        return '<section id="scores"><h2>Scores over time</h2><p>There are none.</p></section>'
     days, methods, shown = run.study.surveys.days, list(found), run.methods
 
     def value(step: dict[str, float | None], key: str) -> float | None:
         if key != "reliability":
             return step.get(key)
-        spread, rmse = step["spread"], step["rmse"]
+        spread, rmse = step.get("spread"), step.get("rmse")
         return spread / rmse if spread is not None and rmse else None
 
     charts = [
@@ -50,11 +54,13 @@ def score_charts(run: RunFolder, found: Scores) -> str:
             y_range=span,
         )
         for key, title, ideal, span in CHARTS
+        if any(value(step, key) is not None for steps in found.values() for step in steps)
     ]
     tables = "".join(
-        score_table(f"Survey {k + 1}, day {day:g}", {m: s[k] for m, s in found.items() if len(s) > k}, shown)
+        score_table(f"Survey {k + 1}, day {day:g}", {m: s[k] for m, s in found.items() if len(s) > k}, shown, columns)
         for k, day in enumerate(days)
         if any(len(s) > k for s in found.values())
+        for columns in (COLUMNS, PLAUSIBILITY)
     )
     return (
         f'<section id="scores"><h2>Scores over time</h2>{method_legend(shown, methods)}'

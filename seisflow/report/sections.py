@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
@@ -24,6 +26,7 @@ __all__ = [
     "DEVIATION",
     "ERROR",
     "EXAGGERATION",
+    "PROBABILITY",
     "VALUE",
     "colour_bar",
     "draw_field",
@@ -34,6 +37,8 @@ __all__ = [
 
 VALUE, DEVIATION, ERROR = "BuPu", "YlOrBr", "RdBu_r"
 """Colour maps: nothing is near white in all of them, and lightness falls evenly, or from the middle to both sides."""
+PROBABILITY = ListedColormap(colormaps["Blues"](np.linspace(0, 0.6, 256)), "probability")
+"""Colour map under outlines, which are dark: it ends at a middle blue."""
 EXAGGERATION = 2.0
 """Scale of the depth in units of that of x, in all sections of a run."""
 

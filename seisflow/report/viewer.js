@@ -8,14 +8,16 @@ const isDone = () => run.methods.length > 0 && state.survey <= chosen(run.method
 async function collect() {
   const { quantity: q, method: m, survey: k } = state, about = chosen(run.quantities, q), scales = run.scales[q];
   const names = [`${q}/truth/${k}`, `${q}/${m}/${k}/mean`, `${q}/${m}/${k}/deviation`, `${q}/${m}/${k}/members`,
-                 `${q}/${m}/${k}/forecast`];
-  const [truth, mean, deviation, members, forecast] = await Promise.all(names.map(block));
+                 `${q}/${m}/${k}/forecast`, `probability/${m}/${k}`];
+  const [truth, mean, deviation, members, forecast, probability] = await Promise.all(names.map(block));
   const value = { scale: scales.value, map: "value", unit: about.unit, digits: about.digits,
                   absent: isDone() ? "not known" : "not computed yet" };
   const t = member(truth, 0), average = member(mean, 0), data = {};
   for (const [name, limit] of Object.entries(run.sections)) Object.assign(data, await section(name, limit));
   return {
     ...data,
+    probability: { ...value, values: member(probability, 0), scale: [0, 1], map: "probability", unit: "", digits: 2,
+                   outlined: run.outlines[`${m}/${k}`], truth: run.outlines[`truth/${k}`] },
     truth: { ...value, values: t },
     mean: { ...value, values: average },
     forecast: { ...value, values: member(forecast, 0) },
@@ -61,6 +63,16 @@ function readout() {
   place_.textContent = `x ${x.toFixed(0)} m, depth ${z.toFixed(0)} m: ${parts.join(", ")}`;
 }
 
+// The misfit of every datum of the method and survey that are shown, marked where it is too large.
+function misfits() {
+  for (const place_ of document.querySelectorAll("[data-misfit]")) {
+    const value = ((run.misfits[state.method] || {})[state.survey] || {})[place_.dataset.misfit];
+    const large = value !== undefined && !(value !== null && value <= run.largestMisfit);
+    place_.classList.toggle("alarm", large);
+    place_.textContent = value === undefined ? "" : `${large ? "▲ " : ""}misfit ${value === null ? "no number" : spelled(value, 2)}`;
+  }
+}
+
 let drawing = 0;
 async function update() {
   const turn = ++drawing, found = await collect();
@@ -79,6 +91,9 @@ async function update() {
   logs();
   const day = run.days[state.survey - 1], label = run.methods.length ? chosen(run.methods, state.method).label : "";
   for (const place_ of document.querySelectorAll(".now")) place_.textContent = `${label}, survey ${state.survey} (day ${day})`;
+  const sentence = byId("outlines"), outlined = run.outlines[`${state.method}/${state.survey}`];
+  if (sentence) sentence.textContent = outlined ? outlined.text : "";
+  misfits();
   document.body.dataset.drawn = String(turn);
 }
 

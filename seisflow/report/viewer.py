@@ -5,13 +5,14 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 
+from seisflow.diagnostics.plume import PLUME
 from seisflow.observation.data import DataField
-from seisflow.report.data_fit import DataFit
+from seisflow.report.data_fit import LARGEST_MISFIT, DataFit, too_large
 from seisflow.report.fields import QUANTITIES, Fields
 from seisflow.report.tables import table
 from seisflow.runs.reading import RunFolder
 
-__all__ = ["observations", "plume"]
+__all__ = ["observations", "opening", "plume"]
 
 
 def _radios(name: str, title: str, options: list[tuple[str, str]]) -> str:
@@ -85,7 +86,7 @@ def _section(name: str, about: DataField, inside: float) -> str:
     ]
     unit = "" if about.unit in ("", "1") else f" [{html.escape(about.unit)}]"
     return (
-        f'<h3>{html.escape(_capital(about.label))}{unit}</h3><div class="panels two">{"".join(panels)}</div>'
+        f'<h3>{html.escape(_capital(about.label))}{unit} {_mark(name)}</h3><div class="panels two">{"".join(panels)}</div>'
         f'<p class="soft">The scale holds {inside:.1%} of the observed amplitudes; beyond it the end colours go on.</p>'
     )
 
@@ -93,6 +94,7 @@ def _section(name: str, about: DataField, inside: float) -> str:
 def _logs(fields: Mapping[str, DataField]) -> str:
     """The data fields along depth, place by place."""
     svgs = []
+    told = "; ".join(f"{html.escape(_capital(about.label))} {_mark(name)}" for name, about in fields.items())
     for name, about in fields.items():
         place = about.axes[0]
         for w in range(place.size):
@@ -104,10 +106,85 @@ def _logs(fields: Mapping[str, DataField]) -> str:
                 "</svg></figure>"
             )
     return (
-        f'<h3>Logs</h3><div class="logs">{"".join(svgs)}</div><p class="soft">Dots: observed. '
+        f'<h3>Logs</h3><p class="soft">{told}</p><div class="logs">{"".join(svgs)}</div><p class="soft">Dots: observed. '
         '<span class="key" style="background:#c6d0da"></span>forecast, '
         '<span class="key" style="background:#a5bfd6"></span>posterior: '
         "5–95 % of the members, without noise of the data, and their median.</p>"
+    )
+
+
+def _mark(name: str) -> str:
+    """Where the misfit of the method and survey that are shown stands."""
+    return f'<span class="misfit" data-misfit="{html.escape(name)}"></span>'
+
+
+def _misfit(value: float) -> str:
+    return f"<td class=alarm>▲ {value:.2f}</td>" if too_large(value) else f"{value:.2f}"
+
+
+def marked(data: DataFit) -> dict[str, list[str]]:
+    """Data field → where its misfit is too large, in words."""
+    found: dict[str, list[str]] = {}
+    for method, surveys in data.misfits.items():
+        for survey, misfits in surveys.items():
+            for name, value in misfits.items():
+                if too_large(value):
+                    found.setdefault(name, []).append(
+                        f"{data.run.methods[method].label} at survey {survey}: {value:.1f}"
+                    )
+    return found
+
+
+def _checks(run: RunFolder, data: DataFit) -> str:
+    """What to check of the data that are marked; nothing where none is."""
+    text = ""
+    for name, places in marked(data).items():
+        about = run.data[name]
+        own = (
+            "its polarity, the scale of its amplitudes, and its match with the baseline in time and place"
+            if name in data.sections
+            else "its unit, its depths, and the zero of the gauge"
+            if name in data.log_fields
+            else "its unit and its place"
+        )
+        text += (
+            f'<p class="notice"><b>▲ {html.escape(_capital(about.label))}</b> ({html.escape("; ".join(places))}): check '
+            f"first {own}; then the noise that the study states for it; then whether the prior allows what was observed. A "
+            "posterior from a datum that its forecast does not explain should not be trusted.</p>"
+        )
+    return text
+
+
+def opening(run: RunFolder, data: DataFit, start: Mapping[str, str], known: bool) -> str:
+    """The map of the probability of CO2 with its outlines, and which data do not fit.
+
+    Parameters
+    ----------
+    start
+        Sentence under the map for what is shown first, as ``{"text": …}``; empty where nothing is analysed.
+    known
+        Whether the truth is.
+    """
+    if not start:
+        return ""
+    keys = [("5 %", "thin"), ("50 %", "middle"), ("95 %", "thick"), *([("truth", "true")] if known else [])]
+    legend = "".join(
+        '<li><svg class="outline" width="30" height="10" aria-hidden="true">'
+        f'<line x1="1" x2="29" y1="5" y2="5" class="{kind}"/></svg> {name}</li>'
+        for name, kind in keys
+    )
+    places = marked(data).items()
+    badly = "; ".join(f"{html.escape(run.data[name].label)} ({html.escape(', '.join(at))})" for name, at in places)
+    notice = (
+        f'<p class="notice"><b>▲ Some data do not fit their forecast:</b> {badly}. The number is the misfit over what '
+        'spread and noise explain; <a href="#data">what to check</a> stands beside these data.</p>'
+        if badly
+        else ""
+    )
+    words = 'share of the members with CO₂: <span class="now"></span>'
+    return (
+        f'<div class="map">{_panel("probability", f"P(S &gt; {PLUME:g})", words)}</div>'
+        f'<ul class="legend">{legend}</ul><p id="outlines">{start["text"]}</p>{notice}'
     )
 
 
@@ -129,17 +206,17 @@ def observations(run: RunFolder, data: DataFit, scales: Mapping[str, tuple[float
     if data.log_fields:
         parts.append(_logs(data.log_fields))
     rows = []
-    for method in data.informed():
-        for k in range(run.done[method]):
-            found = data.agreement(method, k)
-            cells = [f"{found[name]:.2f}" if name in found else "" for name in run.data]
-            rows.append([html.escape(f"{run.methods[method].label}, survey {k + 1}"), *cells])
+    for method, surveys in data.misfits.items():
+        for survey, found in surveys.items():
+            cells = [_misfit(found[name]) if name in found else "" for name in run.data]
+            rows.append([html.escape(f"{run.methods[method].label}, survey {survey}"), *cells])
     names = [name.replace("_", " ") for name in run.data]
     if rows:
         parts.append(table("Misfit of the forecast over what its spread and the noise explain", ["", *names], rows))
         parts.append(
             '<p class="soft">√(mean (y° − ȳ)² / mean (s² + σ²)), with mean ȳ and variance s² of the members\' data and '
             "variance σ² of the noise: about 1 where they agree; well above 1, the forecast was surer than it should have "
-            "been.</p>"
+            f"been. ▲ marks those above {LARGEST_MISFIT:g}.</p>"
         )
+        parts.append(_checks(run, data))
     return "".join(parts) + "</section>"

@@ -38,8 +38,8 @@ def test_that_bodies_from_nowhere_are_taken_out_and_all_else_stays():
     before, after = np.zeros((2, 3, *SHAPE))
     before[2, 4, 2] = 0.3  # one member wets it: a body of any member may be there
     after[0, 1, 1:3], after[0, 4, 6] = 0.5, 0.1  # the plume at the injector, and a ghost
-    after[1, 3, 3], after[1, 4, 2] = 0.2, 0.2  # hangs on the cell of member 2 by a corner
-    after[2, 2, 2] = 1e-9  # beside the injector by a corner, but not in it: wet is wet, and it touches nothing
+    after[1, 3, 2], after[1, 4, 3] = 0.2, 0.2  # each touches the cell of member 2 by a face
+    after[2, 2, 2] = 1e-9  # touches the injector by a corner alone: wet is wet, and no CO2 passes a corner
     found = update(after, before)
     expected = after.copy()
     expected[0, 4, 6] = expected[2, 2, 2] = 0.0

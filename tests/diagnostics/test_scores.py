@@ -2,7 +2,19 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from seisflow.diagnostics import coverage, crps, extent, extent_error, mass, mass_error, rmse, spread, ssim
+from seisflow.diagnostics import (
+    coverage,
+    crps,
+    extent,
+    extent_error,
+    largest_spread_ratio,
+    mass,
+    mass_error,
+    rmse,
+    spread,
+    spread_ratio,
+    ssim,
+)
 from seisflow.errors import InputError
 
 
@@ -55,6 +67,32 @@ def test_that_a_reliable_ensemble_is_covered_at_every_size(rng):
 def test_that_spread_equals_error_for_a_reliable_ensemble(rng):
     t, samples = rng.standard_normal(100_000), rng.standard_normal((20, 100_000))
     assert rmse(samples, t) ** 2 == pytest.approx(spread(samples) ** 2 * (1 + 1 / 20), rel=0.03)
+
+
+def test_that_spread_ratios_are_those_of_scaled_members(rng):
+    before = rng.standard_normal((20, 6, 5))
+    after = 3.0 + 0.25 * before
+    after[:, 2, 3] = 2 * before[:, 2, 3]
+    mask = np.ones((6, 5), bool)
+    mask[2, 3] = False
+    assert spread_ratio(after, before, mask) == pytest.approx(0.25, rel=1e-12)
+    assert spread_ratio(after, before, ~mask) == pytest.approx(2, rel=1e-12)
+    assert 0.25 < spread_ratio(after, before) < 2
+    assert largest_spread_ratio(after, before, 1e-9) == pytest.approx(2, rel=1e-12)
+
+
+def test_that_cells_which_the_forecast_knows_do_not_decide_by_their_rounding():
+    known, ends = np.zeros((2, 3)), np.array([[-1.0], [1.0]]) / np.sqrt(2)  # ±1/√2: standard deviation 1
+    before = known + ends * [1e-12, 0.0, 1.0]
+    after = known + ends * [1e-9, 0.05, 0.5]
+    assert largest_spread_ratio(after, before, 0.1) == pytest.approx(0.5, rel=1e-12)  # 1e-8, 0.5, 0.5
+    after[:, 0] = 3 * ends[:, 0]
+    assert largest_spread_ratio(after, before, 0.1) == pytest.approx(30, rel=1e-12)  # wide where all was known
+    assert np.isnan(spread_ratio(after, np.zeros((4, 3))))
+    with pytest.raises(InputError, match="resolution"):
+        largest_spread_ratio(after, before, 0.0)
+    with pytest.raises(InputError, match=r"must be \(members"):
+        spread_ratio(after, before[:, :2])
 
 
 def test_that_the_perfect_ensemble_scores_perfectly_and_masks_select(rng):

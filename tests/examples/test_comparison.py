@@ -155,7 +155,7 @@ def test_that_every_method_takes_the_settings_tuned_for_its_cell(script, tables)
 
 def line(label, seed, rmse, modality="both", surveys=2, members=64):
     """A line as the script writes it, of two surveys."""
-    keys = ("rmse", "ssim", "crps", "coverage_50", "coverage_90", "mass_error", "pressure_rmse_bar")
+    keys = ("rmse", "ssim", "crps", "coverage_50", "coverage_90", "mass_error", "pressure_rmse_bar", "ghost_share")
     scores = [dict.fromkeys(keys, 0.5), dict.fromkeys(keys, 0.5) | {"rmse": rmse, "crps": rmse / 10}]
     ranks = [{"region": [4] * 16, "thinned": [2] * 16}] * 2
     return {
@@ -178,6 +178,10 @@ def test_that_tables_and_figures_come_from_the_lines_of_truths_that_all_methods_
     rows = [row for row in page.splitlines() if row.startswith("| open loop | 0.1015 (0.1010–0.1020) |")]
     assert len(rows) == 1  # the mean of 0.101 and 0.102, and the interval that two truths give
     assert rows[0].endswith("| 0.00 | 0.0 | 6 |")  # flat ranks; 1 + 2 + 3 seconds
+    heading = next(row for row in page.splitlines() if row.startswith("| method | RMSE"))
+    by_heading = dict(zip(heading.split(" | "), rows[0].split(" | "), strict=True))
+    assert by_heading["ghost CO2"] == "50.00%"
+    assert by_heading["p spread after / before, wells"] == "–"  # lines of before there was such a score
     assert "| ES-MDA |" not in page
     assert "| EnKF | +0.0300 (+0.0300 to +0.0300) | 2 of 2 |" in page
     assert "| EnKF | 500.00 / +50% | 8.00 / +50% |" in page  # survey by survey

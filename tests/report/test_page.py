@@ -1,11 +1,14 @@
 """The page of a run in a real browser: clicks, keys, a phone's width, no complaint, nothing from elsewhere."""
 
+import base64
+import io
 import json
 import re
 import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from seisflow.report import RunFolder, write_report
 from seisflow.report.blocks import Block
@@ -68,6 +71,102 @@ def test_that_another_method_keeps_the_truth_and_changes_the_posterior(browser):
     assert before["image/predicted"] != after["image/predicted"]  # an open loop has no predicted data
     browser.click("input[name=method][value=enkf]")
     assert shown(browser) == before
+
+
+def test_that_the_page_opens_with_the_map_which_follows_method_and_survey(browser):
+    first = browser.run("document.querySelector('section canvas').dataset.panel")
+    assert first == "probability"
+    choose(browser, method="enkf", survey=3)
+    picture = browser.run(PIXELS % "probability")
+    browser.click("input[name=survey][value='2']")
+    assert browser.run(PIXELS % "probability") != picture
+    choose(browser, survey=3, method="open_loop")
+    assert browser.run(PIXELS % "probability") != picture
+    choose(browser, method="enkf")
+    assert browser.run(PIXELS % "probability") == picture
+
+
+def test_that_the_outlines_are_drawn_on_the_map_where_they_are(browser, finished):
+    from seisflow.report.fields import Fields
+    from seisflow.report.outlines import Outlines
+
+    choose(browser, method="enkf", survey=3)
+    fields = Fields(RunFolder(finished))
+    facts, (top, bottom), (left, right) = Outlines(fields).facts(), fields.window(), fields.grid.extent[0]
+    data = browser.run(PIXELS % "probability").partition(",")[2]
+    picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")).astype(int)
+    across, down = picture.shape[1] - 58 - 12, picture.shape[0] - 6 - 76  # the margins of the viewer
+
+    def around(line, i):
+        x, z = np.reshape(line, (-1, 2))[i]
+        column, row = 58 + (x - left) / (right - left) * across, 6 + (z - top) / (bottom - top) * down
+        return picture[int(row) - 1 : int(row) + 2, int(column) - 1 : int(column) + 2].reshape(-1, 3)
+
+    (thick,) = facts["enkf/3"]["lines"][2]
+    points = range(0, len(thick) // 2, 7)
+    dark = [around(thick, i).sum(axis=1).min() < 200 for i in points]  # #1b2430 sums to 111, the map's end to 450
+    assert np.mean(dark) > 0.8  # the truth's dashes go over some
+    (true,) = facts["truth/3"]
+    red = [any(r > 180 and b < 90 for r, _, b in around(true, i)) for i in range(0, len(true) // 2, 2)]
+    assert 0.3 < np.mean(red) < 0.95  # dashes of 7, gaps of 5: 0.58
+
+
+def spoilt(folder, survey, name, factor):
+    """The same run with a datum that is a multiple of what it was."""
+    store, place = RunFolder(folder).store, f"observed/survey_{survey}"
+    stage = store.find(place)
+    values = {
+        field: np.array(stage.ensemble[field]) * (factor if field == name else 1) for field in stage.ensemble.names
+    }
+    shutil.rmtree(folder / "stages.zarr" / place)
+    Store(folder).keep(place, Stage(stage.ensemble.replace(**values), {"seconds": 0.5}))
+    return folder
+
+
+def test_that_data_which_fit_are_not_marked(finished):
+    text = (finished / "index.html").read_text()
+    assert "class=alarm" not in text
+    assert "Some data do not fit" not in text
+
+
+@pytest.mark.parametrize(("name", "advice"), [("image", "its polarity"), ("well_pressure", "the zero of the gauge")])
+def test_that_a_datum_with_a_large_misfit_is_marked_with_what_to_check(tmp_path, name, advice):
+    from seisflow.report.data_fit import DataFit
+    from seisflow.report.fields import Fields
+
+    run = RunFolder(spoilt(made_run(tmp_path / "run"), 2, name, 40.0))
+    misfits = DataFit(Fields(run)).misfits["enkf"]
+    large = {(k, field) for k, found in misfits.items() for field, value in found.items() if value > 3}
+    assert large == {("2", name)}
+    text = page(run)
+    value = misfits["2"][name]
+    assert text.count("class=alarm") == 1
+    assert f"<td class=alarm>▲ {value:.2f}</td>" in text
+    assert f"EnKF at survey 2: {value:.1f}" in text.partition('id="plume"')[0]  # the page opens with it
+    notice = text.partition('id="data"')[2]
+    assert f"check first {advice}" in notice.replace("its unit, its depths, and ", "")
+
+
+def test_that_the_mark_of_a_datum_stands_where_it_is_shown(tmp_path):
+    if executable() is None:
+        pytest.skip("no Chromium on this machine")
+    folder = spoilt(made_run(tmp_path / "run"), 3, "image", 40.0)
+    write_report(folder, figures="none")
+    with Page(tmp_path / "browser") as browser:
+        browser.open(folder / "index.html")
+        marks = "[...document.querySelectorAll('[data-misfit].alarm')].map((e) => e.dataset.misfit + e.textContent)"
+        (mark,) = browser.run(marks)
+        assert mark.startswith("image▲ misfit ")
+        browser.click("input[name=survey][value='2']")
+        assert browser.run(marks) == []
+        assert browser.run("document.querySelector('[data-misfit=image]').textContent").startswith("misfit ")
+        assert browser.complaints == []
+
+
+def test_that_a_misfit_that_is_no_number_is_marked():
+    from seisflow.report.data_fit import too_large
+
+    assert [too_large(value) for value in (0.5, 3.0, 3.01, float("nan"))] == [False, False, True, True]
 
 
 def test_that_members_can_be_paged_and_the_last_is_followed_by_the_first(browser):
@@ -196,7 +295,9 @@ def test_that_an_unfinished_run_without_a_truth_has_a_page_too(tmp_path):
         assert browser.run("document.querySelector('input[name=survey][value=\"2\"]').disabled") is True
         browser.click("input[name=method][value=open_loop]")
         assert browser.run("document.querySelector('input[name=survey][value=\"2\"]').disabled") is False
-        assert "There are no scores" in browser.run("document.body.textContent")
+        text = browser.run("document.body.innerText")
+        assert "No truth is known" in text
+        assert "ghost CO₂" in text  # which needs none
         assert browser.complaints == []
 
 

@@ -83,9 +83,18 @@ def test_that_its_scores_are_those_of_the_summary_one_row_a_method_and_survey(ru
     assert table.pivot(index="survey", columns="method", values="crps").shape == (2, 3)
 
 
-def test_that_a_run_without_a_truth_has_an_empty_table(unfinished):
-    assert list(unfinished.scores.columns) == ["method", "survey", "day"]
-    assert unfinished.scores.empty
+def test_that_a_run_without_a_truth_has_the_scores_that_need_none(unfinished):
+    table = unfinished.scores
+    assert table.groupby("method").survey.max().to_dict() == {"open_loop": 3, "enkf": 1}
+    assert {"ghost_share", "ghost_members", "bodies", "bodies_forecast", "pressure_spread_ratio_well_1"} <= set(table)
+    assert not {"rmse", "crps", "mass_error", "bodies_truth", "pressure_crps_wells_bar"} & set(table)
+    assert (table.bodies == 1).all()  # one smooth plume a member
+
+
+def test_that_a_run_of_which_nothing_is_done_has_an_empty_table(tmp_path):
+    table = open_run(made_run(tmp_path / "run", done={})).scores
+    assert list(table.columns) == ["method", "survey", "day"]
+    assert table.empty
 
 
 @pytest.mark.parametrize(
@@ -102,8 +111,11 @@ def test_that_a_run_without_a_truth_has_an_empty_table(unfinished):
         (lambda run: run.truth(1), "no truth is known of it"),
         (lambda run: run.plot.plume("enkf", 2), "enkf has posteriors of surveys 1 to 1"),
         (lambda run: run.plot.plume("enkf", 1, show="truth"), "no truth is known of this run"),
-        (lambda run: run.plot.plume("enkf", 1, show="median"), "choose mean, deviation, error, forecast or truth"),
-        (lambda run: run.plot.scores(), "it has no scores"),
+        (
+            lambda run: run.plot.plume("enkf", 1, show="median"),
+            "choose mean, deviation, error, .* or probability",
+        ),
+        (lambda run: run.plot.scores(), "rmse, crps, ssim, coverage_90: choose from ghost_share"),
         (lambda run: run.plot.wells("enkf", 1, axes=[1]), "give 2, one for every panel"),
     ],
 )
@@ -129,6 +141,14 @@ def test_that_a_plume_is_drawn_on_new_axes_and_on_given_ones(run):
     np.testing.assert_array_equal(left.images[0].get_array(), error.values.T)
     assert run.plot.plume(survey=1, show="truth", axes=right) is right
     np.testing.assert_array_equal(right.images[0].get_array(), run.truth(1).saturation.values.T)
+
+
+def test_that_a_probability_is_drawn_with_its_outlines_and_the_truths(run):
+    axes = run.plot.plume("enkf", 2, show="probability")
+    share = (run.posterior("enkf", 2).saturation > 0.05).mean("member").values
+    np.testing.assert_array_equal(axes.images[0].get_array(), share.T)
+    assert [text.get_text() for text in axes.get_legend().texts] == ["5%", "50%", "95%", "truth"]
+    assert axes.lines[-1].get_linestyle() == "--"
 
 
 def test_that_wells_show_the_datum_and_the_ranges_of_forecast_and_posterior(run, tmp_path):

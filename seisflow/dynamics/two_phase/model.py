@@ -123,6 +123,16 @@ class TwoPhaseFlow(Dynamics):
         """Reports of the members of the last :meth:`advance` or :meth:`forward`."""
         self._case = describe_case(grid, rock, fluids, self.wells, schedule, self.steps, self.sources)
 
+    @property
+    def injected(self) -> NDArray[np.bool_]:
+        """Cells into which CO2 is brought, ``grid.shape``: those that a well perforates, and those of sources of CO2."""
+        cells = [cell for well in self.wells for cell in well.cells(self.grid)]
+        cells += [source.cell_in(self.grid) for source in self.sources if np.any(np.asarray(source.co2) > 0)]
+        mask = np.zeros(self.grid.shape, bool)
+        for x, y, z in cells:
+            mask[(x, z) if self.grid.ndim == 2 else (x, y, z)] = True
+        return mask
+
     def initial_state(self, members: int) -> Ensemble:
         """The state at time 0 that stays at rest: no CO2, brine in the simulator's own hydrostatic equilibrium.
 

@@ -195,3 +195,10 @@ def test_that_value_objects_keep_their_own_read_only_copies() -> None:
     assert np.all(np.asarray(schedule.rates) == 1.0)
     with pytest.raises(ValueError, match="read-only"):
         rock.porosity[0, 0] = -1.0  # type: ignore[index]
+
+
+def test_that_injected_cells_are_those_of_wells_and_of_sources_of_co2():
+    flat = case(sources=[Source((2, 3), co2=1.0), Source((0, 0), co2=0.0, brine=1.0)])
+    assert np.argwhere(flat.injected).tolist() == [[2, 3], [5, 6], [5, 7]]  # centres at 1130 and 1150 m
+    box = model(Untouched(), grid=BOX)  # type: ignore[arg-type]
+    assert np.argwhere(box.injected).tolist() == [[2, 3, 4]]
