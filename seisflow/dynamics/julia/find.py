@@ -93,6 +93,15 @@ def julia_project() -> Path:
     )
 
 
+def depot_path(first: Path) -> str:
+    """Folders in which Julia looks for packages and compiled code: one of ours, the user's, and what Julia brings along.
+
+    The empty entry at the end is what Julia brings along; until 1.10 it stands for the user's folder too, from 1.11 on no
+    longer. So the user's folder is written out: that is where PythonCall is.
+    """
+    return os.pathsep.join([str(first), os.environ.get("JULIA_DEPOT_PATH") or str(Path("~/.julia").expanduser()), ""])
+
+
 def julia_variables(installation: JuliaInstallation, depot: Path | None = None) -> dict[str, str]:
     """All variables with which seisflow runs this Julia.
 
@@ -103,7 +112,7 @@ def julia_variables(installation: JuliaInstallation, depot: Path | None = None) 
     return {
         **os.environ,
         **installation.environment,
-        "JULIA_DEPOT_PATH": f"{depot}:{os.environ.get('JULIA_DEPOT_PATH', '')}",  # an empty entry: Julia's own folders
+        "JULIA_DEPOT_PATH": depot_path(depot),
         "JULIA_LOAD_PATH": "@:@stdlib",
         "OPENBLAS_NUM_THREADS": "1",  # the threads are for the members
     }

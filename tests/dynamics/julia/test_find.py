@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seisflow.dynamics.julia.engine import JuliaEngine, find_julia
-from seisflow.dynamics.julia.find import JuliaInstallation, probe
+from seisflow.dynamics.julia.find import JuliaInstallation, julia_variables, probe
 from seisflow.errors import JuliaNotFoundError, SeisflowError
 
 
@@ -62,3 +62,30 @@ def test_that_what_juliapkg_resolved_is_found_without_asking_juliapkg(bare: Path
 def test_that_a_program_that_is_not_julia_is_refused_with_what_it_said(tmp_path: Path) -> None:
     assert "does not answer like Julia (hello)" in str(probe(fake_julia(tmp_path / "other", "hello"), "PATH"))
     assert "cannot be run" in str(probe(tmp_path / "missing", "PATH"))
+
+
+def depots(value: str, newest: bool) -> list[str]:
+    """The folders that Julia makes of JULIA_DEPOT_PATH; an empty entry means other folders from 1.11 on."""
+    user, bundled = "~/.julia", ["/julia/local/share/julia", "/julia/share/julia"]
+    found: list[str] = []
+    for entry in value.split(":"):
+        found += [entry] if entry else (bundled if newest else [user, *bundled])
+    return list(dict.fromkeys(found))
+
+
+@pytest.mark.parametrize("newest", [False, True], ids=["1.10", "1.11 and newer"])
+@pytest.mark.parametrize(
+    "given", [None, "", "/own", "/own:"], ids=["not set", "empty", "a folder", "a folder and Julia's"]
+)
+def test_that_julia_looks_into_our_folder_the_users_and_its_own(
+    given: str | None, newest: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JULIA_DEPOT_PATH", raising=False)
+    if given is not None:
+        monkeypatch.setenv("JULIA_DEPOT_PATH", given)
+    installation = JuliaInstallation(Path("/julia/bin/julia"), (1, 12, 5))
+    value = julia_variables(installation, Path("/ours"))["JULIA_DEPOT_PATH"]
+    found = depots(value.replace(str(Path.home()), "~"), newest)
+    users = "/own" if given and given.startswith("/own") else "~/.julia"
+    assert found[:2] == ["/ours", users]  # PythonCall is in the user's folder
+    assert {"/julia/local/share/julia", "/julia/share/julia"} <= set(found)
