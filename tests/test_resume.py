@@ -188,6 +188,17 @@ with locked(Path(sys.argv[1])):
         os.close(descriptor)
 
 
+def test_that_a_lock_that_is_a_link_empties_no_file(tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("not to be emptied")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "run.lock").symlink_to(precious)
+    with pytest.raises(InputError, match=r"run\.lock is a link"), locked(folder):
+        pass
+    assert precious.read_text() == "not to be emptied"
+
+
 def test_that_a_damaged_stage_stops_the_run_and_is_computed_again_with_repair(finished_wee, tmp_path):
     import shutil
 

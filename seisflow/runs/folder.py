@@ -7,6 +7,7 @@ run.lock       held, by the kernel, as long as a run works in the folder; a kill
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -183,8 +184,11 @@ def locked(folder: Path) -> Iterator[None]:
         raise InputError("out", str(folder), "the folder is not empty and holds no run; choose another")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT, 0o666)
+        # A link, in a folder that came from elsewhere, could name any file of the user's: it would be emptied.
+        descriptor = os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise InputError("out", str(folder), "its run.lock is a link to another file; remove it first") from error
         raise InputError("out", str(folder), f"the run folder cannot be written to ({error.strerror})") from error
     try:
         try:

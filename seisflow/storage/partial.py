@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 import uuid
@@ -197,10 +198,11 @@ class StoredPartialStage(PartialStage):
             if head["members"] == self.members:
                 self._token = head["token"]
                 for line in rest:
+                    _check(line, self.members)
                     self._know(line["fields"])
                     self.entries.append(Entry(tuple(line["members"]), line["notes"]))
                 self._drop_damaged()
-        except (ValueError, KeyError, TypeError, OSError):
+        except (ValueError, KeyError, TypeError, AttributeError, OSError):
             self._token, self.entries, self._files = "", [], {}
         if not self._token:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -272,6 +274,26 @@ class StoredPartialStage(PartialStage):
 
     def fields(self) -> dict[str, NDArray]:
         return {name: file.open() for name, file in self._files.items()}
+
+
+def _check(line: Any, members: int) -> None:
+    """Whether a line of a journal is one that this module writes: a folder may come from anywhere.
+
+    Raises
+    ------
+    ValueError
+        When it names a member beyond the last, or a field by something else than letters, digits and _, which would be a
+        path.
+    """
+    if any(type(m) is not int or not 0 <= m < members for m in line["members"]):
+        raise ValueError(f"members {line['members']} of {members}")
+    if not isinstance(line["notes"], dict):
+        raise TypeError("notes must be a table")
+    for name, (dtype, shape) in line["fields"].items():
+        if not re.fullmatch(r"[A-Za-z0-9_]+", name):
+            raise ValueError(f"{name!r} is no name of a field")
+        if np.dtype(dtype).kind not in "biuf" or any(type(n) is not int or n < 0 for n in shape):
+            raise ValueError(f"{name}: {dtype}, {shape}")
 
 
 def _failed(entry: Entry) -> set[int]:

@@ -197,6 +197,32 @@ def test_that_members_in_the_journal_are_kept_and_others_are_not(tmp_path, rng):
     assert StoredPartialStage(tmp_path / "a", 6).done == set()  # of another ensemble
 
 
+def test_that_a_journal_from_a_stranger_writes_nowhere_else_and_does_not_hang(tmp_path, rng):
+    rows = rng.standard_normal((5, 4))
+    good = StoredPartialStage(tmp_path / "good", 6)
+    good.write(range(5), {"pressure": rows})
+    head, line = good.journal.read_text().splitlines()
+    precious = tmp_path / "another_run" / "c.0.0"
+    precious.parent.mkdir()
+    precious.write_bytes(b"precious " * 100)
+    wrong = [
+        line.replace("3, 4]", "3, 9]"),  # a member beyond the last: its bytes were read for ever
+        line.replace("[0, 1", "[-1, 1"),
+        line.replace("[0, 1", "[true, 1"),
+        line.replace('"pressure"', '"../../another_run"'),
+        line.replace('"pressure"', json.dumps(str(tmp_path / "another_run"))),
+        line.replace('"float64"', '"object"'),
+        line.replace('{"seconds"', '[{"seconds"').replace("}}", "}]}"),
+        json.dumps({"members": [0], "fields": ["pressure"], "notes": {}}),
+    ]
+    for text in wrong:
+        assert text != line
+        (tmp_path / "a.journal").write_text(f"{head}\n{text}\n")
+        assert StoredPartialStage(tmp_path / "a", 6).done == set()  # begun anew
+        assert precious.read_bytes() == b"precious " * 100
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "a.journal", "another_run", "good", "good.journal"}
+
+
 def test_that_members_written_elsewhere_count_only_when_they_are_seen_here_as_written(tmp_path, rng):
     rows = {"x": rng.standard_normal((2, 4))}
     partial = StoredPartialStage(tmp_path / "a", 5)
