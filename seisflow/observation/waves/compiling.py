@@ -2,8 +2,9 @@
 
 Devito and codepy put what they compile into folders of predictable names below the temporary folder, which all users
 share, and load what lies there, whoever owns it. codepy marks a compilation by a file; a process that is killed meanwhile
-leaves it, and every later one waits for it without end. So compilation happens in a folder of ours that nobody else can enter, under a
-lock that the kernel lets go of when its holder ends; whoever holds it clears the marks of those who were killed.
+leaves it, and every later one waits for it without end. So compilation happens in a folder of ours that nobody else can
+enter, under a lock that the kernel lets go of when its holder ends; whoever holds it clears the marks of those who were
+killed.
 """
 
 from __future__ import annotations
