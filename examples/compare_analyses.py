@@ -234,7 +234,8 @@ def _scores(truth: Truth, steps: list[Step], regions: list[np.ndarray]) -> dict[
     for k, (step, region) in enumerate(zip(steps, regions, strict=True)):
         samples, true = step.posterior.ensemble, truth.truth[k]
         S, S_true = samples["saturation"], true["saturation"][0]
-        scores.append(score(truth.parts, true, samples, region) | {"energy_score": diagnostics.energy_score(S, S_true)})
+        found = score(truth.parts, true, step.forecast.ensemble, samples, region)
+        scores.append(found | {"energy_score": diagnostics.energy_score(S, S_true)})
         ranks.append(_ranks(S, S_true, region, truth.study.seed))
         kept = step.posterior.attributes.get("statistics", {})
         statistics.append({name: value for name, value in kept.items() if isinstance(value, int | float)})
