@@ -5,6 +5,7 @@ NetCDF needs the extra ``netcdf`` (h5netcdf); only NetCDF 4, which is HDF5, can 
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from seisflow.errors import InputError, SeisflowError
 from seisflow.observation.data import FileArray
 
 __all__ = ["netcdf", "read_arrays"]
+
+LARGEST = 2**32
+"""Bytes of an array of data, at most."""
 
 
 def netcdf() -> Any:
@@ -59,6 +63,12 @@ def _zarr(path: Path) -> dict[str, FileArray]:
 
     group = zarr.open_group(path, mode="r")
     arrays = {str(name): array for name, array in group.arrays()}
+    for name, array in arrays.items():
+        _bounded(path, name, array.shape, array.dtype)
+        if array.nchunks_initialized < array.nchunks:
+            lost = f"{array.nchunks - array.nchunks_initialized} of {array.nchunks} chunks of {name} are missing"
+            remedy = "copy it again; chunks of nothing but the fill value are written with write_empty_chunks=True"
+            raise InputError("data", str(path), f"{lost} and would be read as {array.fill_value}: {remedy}")
     beside, found = {name: np.asarray(array) for name, array in arrays.items()}, {}
     for name, array in arrays.items():
         axes: Any = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS") or ()
@@ -69,8 +79,18 @@ def _zarr(path: Path) -> dict[str, FileArray]:
 
 def _netcdf(path: Path) -> dict[str, FileArray]:
     with netcdf().File(path, "r") as file:
+        for name, v in file.variables.items():
+            _bounded(path, name, v.shape, v.dtype)
         beside = {name: np.asarray(v[...]) for name, v in file.variables.items()}
         return {
             name: FileArray(beside[name], tuple(v.dimensions), str(v.attrs.get("units", "")), str(path), beside)
             for name, v in file.variables.items()
         }
+
+
+def _bounded(path: Path, name: str, shape: tuple[int, ...], dtype: Any) -> None:
+    """Refuse what no datum can be, before a byte is read: a few bytes of a file can ask for any memory."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size > LARGEST:
+        remedy = f"{name} {shape} takes {size / 1e9:.3g} GB, more than any datum; leave it out of the file"
+        raise InputError("data", str(path), remedy)

@@ -38,7 +38,9 @@ def fingerprint(path: Path) -> str:
     digest = hashlib.sha256()
     for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
         digest.update(str(file.relative_to(path)).encode() if path.is_dir() else b"")
-        digest.update(file.read_bytes())
+        with file.open("rb") as opened:
+            while piece := opened.read(2**20):
+                digest.update(piece)
     return digest.hexdigest()
 
 

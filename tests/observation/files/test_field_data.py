@@ -131,7 +131,7 @@ def test_that_the_same_data_come_from_netcdf(logs, tmp_path):
 @pytest.mark.parametrize(
     ("change", "units", "says"),
     [
-        ({"well_pressure": np.zeros((2, 9))}, {}, r"well_pressure has shape \(2, 9\), the survey's is \(2, 10\)"),
+        ({"well_pressure": np.ones((2, 9))}, {}, r"well_pressure has shape \(2, 9\), the survey's is \(2, 10\)"),
         ({"well_saturation": np.full((2, 10), np.nan)}, {}, "20 values that are not finite"),
         ({}, {"well_pressure": "bar"}, "well_pressure is in 'bar', it must be in 'Pa'"),
         ({"z": WELL_GRID.centres(1) + 50.0}, {}, r"z\[0\] is 1062.5 m in the file, 1012.5 m in the study"),
@@ -151,12 +151,12 @@ def test_that_missing_doubled_and_foreign_data_are_named(logs, tmp_path):
     with pytest.raises(InputError, match="another file holds well_saturation already"):
         read_files([saturation, saturation], WELLS)
     with pytest.raises(InputError, match="holds none of well_saturation, well_pressure, but gravity"):
-        read_files([written(tmp_path / "o", {"gravity": np.zeros(3)})], WELLS)
+        read_files([written(tmp_path / "o", {"gravity": np.ones(3)})], WELLS)
     with pytest.raises(InputError, match="no such file"):
         read_files([tmp_path / "none.nc"], WELLS)
-    records = {"records": np.zeros((1, 2, 1), "f4"), "time": np.array([0.0, 1.0])}
+    records = {"records": np.ones((1, 2, 1), "f4"), "time": np.array([0.0, 1.0])}
     with pytest.raises(InputError, match="must hold shot_x, shot_depth, receiver_x, receiver_depth"):
         ShotRecords.of(read_arrays(written(tmp_path / "r", records))["records"])
-    places = dict.fromkeys(("shot_x", "shot_depth", "receiver_x", "receiver_depth"), np.zeros(1))
+    places = dict.fromkeys(("shot_x", "shot_depth", "receiver_x", "receiver_depth"), np.ones(1))
     with pytest.raises(InputError, match=r"holds none of well_saturation, well_pressure, but .*records"):
         read_files([written(tmp_path / "q", {**records, **places})], WELLS)
