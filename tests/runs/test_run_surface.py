@@ -115,7 +115,7 @@ def test_that_a_run_of_which_nothing_is_done_has_an_empty_table(tmp_path):
             lambda run: run.plot.plume("enkf", 1, show="median"),
             "choose mean, deviation, error, .* or probability",
         ),
-        (lambda run: run.plot.scores(), "rmse, crps, ssim, coverage_90.: choose from ghost_share"),
+        (lambda run: run.plot.scores(), "coverage_90': choose from ghost_share"),
         (lambda run: run.plot.wells("enkf", 1, axes=[1]), "give 2, one for every panel"),
     ],
 )

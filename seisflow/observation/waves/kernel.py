@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seisflow.observation.waves.compiling import compiling
 from seisflow.observation.waves.layout import KeptSteps, WaveLayout
 
 __all__ = ["Kernel", "operators_built"]
@@ -184,6 +185,8 @@ class Kernel:
             language = "openmp" if self.layout.threads > 1 else "C"
             with dv.switchconfig(log_level="ERROR"):
                 operator = dv.Operator(self._equations(name, kept), name="Waves", language=language)
+                with compiling():
+                    _ = operator.cfunction
             _operators[key] = (operator, self.layout)
         return _operators[key]
 
