@@ -122,7 +122,7 @@ def lines(
     if y_range is None:
         everything = [*ys, *([] if level is None else [level])] or [0.0, 1.0]
         low, high = min(0.0, *everything), max(0.0, *everything)
-        y_range = (low * 1.08, (high or 1.0) * 1.08) if high > low else (0.0, 1.0)
+        y_range = (low * 1.08, high * 1.08) if high > low else (0.0, 1.0)
     margin = 0.06 * (max(xs) - min(xs)) or 1.0
     frame = _Frame((0.0, 1.0) if diagonal else (min(xs) - margin, max(xs) + margin), y_range)
     parts = [frame.html(title, x_label, x_ticks)]

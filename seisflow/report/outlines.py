@@ -98,7 +98,7 @@ class Outlines:
         if wet is None or not wet.any():
             return f"{text}."
         held = _percent(float((share[wet] >= LEVELS[0]).mean()))
-        return f"{text}; dashed is the outline of the truth, of which {held} lies inside the thin line."
+        return f"{text}; dashed is the outline of the true plume, {held} of which lies inside the thin line."
 
     def _true_plume(self, k: int) -> NDArray[np.bool_] | None:
         truth = self.fields.run.truth(k)

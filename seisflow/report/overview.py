@@ -30,7 +30,7 @@ def head(run: RunFolder) -> str:
     return (
         f"<header><h1>{html.escape(study.name)}: where the CO₂ is, and how sure we are</h1>"
         f'<p class="soft">Seed {study.seed}, {study.ensemble.members} members, {run.surveys} surveys until day '
-        f"{study.surveys.days[-1]:g}, {html.escape(' and '.join(run.measured))}; "
+        f"{study.surveys.days[-1]:g}, {html.escape(', '.join(run.measured))}; "
         f"{' × '.join(map(str, study.grid.shape))} cells of {' × '.join(f'{h:g}' for h in study.grid.spacing_m)} m; "
         f"{source}.</p>"
         f'{state}<nav aria-label="Sections">{links}</nav></header>'

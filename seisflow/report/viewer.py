@@ -3,10 +3,11 @@ r"""What the page's viewer (``viewer.js``) fills: the plume over time, and obser
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping
 
 from seisflow.diagnostics.plume import PLUME
-from seisflow.observation.data import DataField
+from seisflow.observation.data import INJECTED, DataField
 from seisflow.report.data_fit import LARGEST_MISFIT, DataFit, too_large
 from seisflow.report.fields import QUANTITIES, Fields
 from seisflow.report.tables import table
@@ -122,35 +123,61 @@ def _misfit(value: float) -> str:
     return f"<td class=alarm>▲ {value:.2f}</td>" if too_large(value) else f"{value:.2f}"
 
 
-def marked(data: DataFit) -> dict[str, list[str]]:
-    """Data field → where its misfit is too large, in words."""
-    found: dict[str, list[str]] = {}
+def _marked(data: DataFit) -> dict[str, list[tuple[str, str, float]]]:
+    """Data field → method, survey and misfit wherever that is too large."""
+    found: dict[str, list[tuple[str, str, float]]] = {}
     for method, surveys in data.misfits.items():
         for survey, misfits in surveys.items():
             for name, value in misfits.items():
                 if too_large(value):
-                    found.setdefault(name, []).append(
-                        f"{data.run.methods[method].label} at survey {survey}: {value:.1f}"
-                    )
+                    found.setdefault(name, []).append((data.run.methods[method].label, survey, value))
     return found
+
+
+def _in_short(places: list[tuple[str, str, float]]) -> str:
+    """Surveys and the largest misfit, of all methods."""
+    surveys = sorted({int(survey) for _, survey, _ in places})
+    numbers = [value for *_, value in places if math.isfinite(value)]
+    size = f"up to {max(numbers):.1f}" if numbers else _number(math.nan)
+    return f"survey {', '.join(map(str, surveys))}: misfit {size}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}" if math.isfinite(value) else "no number"
+
+
+def first_check(about: DataField, section: bool = False, log: bool = False) -> str:
+    """What to check first of a datum that does not fit, as words behind "check first".
+
+    Parameters
+    ----------
+    about
+        What the datum is.
+    section, log
+        Whether it lies on the cells, or along depth.
+    """
+    if section:
+        return "its polarity, the scale of its amplitudes, and its match with the baseline in time and place"
+    if log:
+        return "its unit, its depths, and the zero of the gauge"
+    if about.quantity == INJECTED:
+        return "its unit, the meter, and whether it counts all CO₂ since the start"
+    if "gauge" in about.axis_names:
+        return "its unit, the depth of the gauge, and the pressure before injection"
+    return "its unit and its place"
 
 
 def _checks(run: RunFolder, data: DataFit) -> str:
     """What to check of the data that are marked; nothing where none is."""
     text = ""
-    for name, places in marked(data).items():
+    for name, places in _marked(data).items():
         about = run.data[name]
-        own = (
-            "its polarity, the scale of its amplitudes, and its match with the baseline in time and place"
-            if name in data.sections
-            else "its unit, its depths, and the zero of the gauge"
-            if name in data.log_fields
-            else "its unit and its place"
-        )
+        where = "; ".join(f"{label} at survey {survey}: {_number(value)}" for label, survey, value in places)
         text += (
-            f'<p class="notice"><b>▲ {html.escape(_capital(about.label))}</b> ({html.escape("; ".join(places))}): check '
-            f"first {own}; then the noise that the study states for it; then whether the prior allows what was observed. A "
-            "posterior from a datum that its forecast does not explain should not be trusted.</p>"
+            f'<p class="notice"><b>▲ {html.escape(_capital(about.label))}</b> ({html.escape(where)}): check first '
+            f"{first_check(about, name in data.sections, name in data.log_fields)}; then the noise that the study states "
+            "for it; then whether the prior allows what was observed. A posterior from a datum that its forecast does not "
+            "explain should not be trusted.</p>"
         )
     return text
 
@@ -173,10 +200,10 @@ def opening(run: RunFolder, data: DataFit, start: Mapping[str, str], known: bool
         f'<line x1="1" x2="29" y1="5" y2="5" class="{kind}"/></svg> {name}</li>'
         for name, kind in keys
     )
-    places = marked(data).items()
-    badly = "; ".join(f"{html.escape(run.data[name].label)} ({html.escape(', '.join(at))})" for name, at in places)
+    places = _marked(data).items()
+    badly = "; ".join(f"{html.escape(run.data[name].label)} ({_in_short(at)})" for name, at in places)
     notice = (
-        f'<p class="notice"><b>▲ Some data do not fit their forecast:</b> {badly}. The number is the misfit over what '
+        f'<p class="notice"><b>▲ Some data do not fit their forecast:</b> {badly}. The misfit is over what '
         'spread and noise explain; <a href="#data">what to check</a> stands beside these data.</p>'
         if badly
         else ""

@@ -19,7 +19,6 @@ from seisflow.analysis.transform import LevelSetSaturation, Relative, StateTrans
 from seisflow.assimilation.open_loop_covariance import OpenLoopCovariance
 from seisflow.assimilation.scenario import Scenario
 from seisflow.dynamics.julia.engine import JuliaEngine
-from seisflow.dynamics.two_phase.case import index_in
 from seisflow.dynamics.two_phase.model import TwoPhaseFlow
 from seisflow.ensemble import Ensemble
 from seisflow.errors import InputError
@@ -120,16 +119,6 @@ def _metered(parts: Parts) -> str | None:
     return next((name for name, about in data.items() if about.quantity == INJECTED), None)
 
 
-def _perforated(parts: Parts) -> NDArray[np.bool_]:
-    """Cells of the injector."""
-    flow = parts.dynamics
-    found = np.zeros(flow.grid.shape, bool)
-    for well in flow.wells:
-        for cell in well.cells(flow.grid):
-            found[index_in(flow.grid, cell)] = True
-    return found
-
-
 def _matching(analysis: Analysis, study: Study, parts: Parts) -> Analysis:
     """The analysis with the mass of its members made the metered one, where that is metered and asked for."""
     datum, flow = _metered(parts), parts.dynamics
@@ -180,7 +169,7 @@ def _built(table: MethodTable, site: Site, study: Study, parts: Parts) -> Analys
         )
     if not (table.uses_data and table.moves_state):
         return analysis
-    return _matching(Connected(analysis, _perforated(parts)), study, parts)
+    return _matching(Connected(analysis, parts.dynamics.injected), study, parts)
 
 
 def build_analysis(study: Study, name: str, parts: Parts) -> Analysis:

@@ -1,6 +1,7 @@
 """Figures and moving pictures of a run, and the command that writes them."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -15,7 +16,7 @@ from seisflow.errors import InputError
 from seisflow.report import RunFolder, write_report
 from seisflow.report.animation import animate
 from seisflow.report.calibration import calibration
-from seisflow.report.charts import ticks
+from seisflow.report.charts import Series, lines, ticks
 from seisflow.report.figures import draw
 from seisflow.report.tables import COLUMNS, score_table
 from tests.report.runs import STUDY, made_run
@@ -135,6 +136,14 @@ def test_that_ticks_are_round_few_and_inside(low, high):
     steps = np.diff(found)
     assert np.allclose(steps, steps[0])
     assert f"{steps[0]:.0e}"[0] in "125" or f"{steps[0]:.1e}".startswith("2.5")
+
+
+def test_that_a_chart_of_values_below_zero_ends_at_zero():
+    drawn = lines("error", [Series("one", "red", 0, [(0.0, -0.04), (1.0, -0.08)])], "day", (0.0, 1.0), level=0.0)
+    low, high = (float(y) for y in re.findall(r'cy="([0-9.]+)"', drawn)[::-1])
+    # From 8 % beyond the lowest value to 0: the frame is 138 high and begins at 26.
+    assert (high - 26) / 138 == pytest.approx(0.04 / 0.0864, abs=1e-3)  # pixels are written to 0.1
+    assert (low - 26) / 138 == pytest.approx(0.08 / 0.0864, abs=1e-3)
 
 
 def test_that_a_score_that_is_no_number_is_a_gap_and_never_the_best(tmp_path):

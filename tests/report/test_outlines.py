@@ -84,7 +84,7 @@ def test_that_the_facts_hold_the_lines_of_every_method_and_the_truth(run):
 def test_that_the_sentence_says_how_much_of_the_truth_is_inside(run):
     text = Outlines(Fields(run)).facts()["enkf/3"]["text"]
     assert text.startswith("Inside the thick line 95 % of the members or more have CO₂ (S above 0.05)")
-    assert text.endswith("dashed is the outline of the truth, of which 75 % lies inside the thin line.")
+    assert text.endswith("dashed is the outline of the true plume, 75 % of which lies inside the thin line.")
 
 
 @pytest.mark.skipif(executable() is None, reason="no Chromium on this machine")

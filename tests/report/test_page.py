@@ -142,9 +142,20 @@ def test_that_a_datum_with_a_large_misfit_is_marked_with_what_to_check(tmp_path,
     value = misfits["2"][name]
     assert text.count("class=alarm") == 1
     assert f"<td class=alarm>▲ {value:.2f}</td>" in text
-    assert f"EnKF at survey 2: {value:.1f}" in text.partition('id="plume"')[0]  # the page opens with it
-    notice = text.partition('id="data"')[2]
+    opening, notice = text.partition('id="plume"')[0], text.partition('id="data"')[2]
+    assert f"(survey 2: misfit up to {value:.1f})" in opening  # the page opens with it
+    assert f"EnKF at survey 2: {value:.1f}" in notice
     assert f"check first {advice}" in notice.replace("its unit, its depths, and ", "")
+
+
+def test_that_data_of_the_injector_have_words_of_their_own():
+    from seisflow.observation import Injector
+    from seisflow.report.viewer import first_check
+
+    grid = STUDY.grid.build()
+    data = Injector(grid, initial_pressure=1e7 + 0 * grid.depth, capacity=np.ones_like, perforations=[(3, 4)]).data
+    assert "since the start" in first_check(data["log_injected_mass"])
+    assert "the depth of the gauge" in first_check(data["log_bottom_hole_pressure"])
 
 
 def test_that_the_mark_of_a_datum_stands_where_it_is_shown(tmp_path):
@@ -167,6 +178,14 @@ def test_that_a_misfit_that_is_no_number_is_marked():
     from seisflow.report.data_fit import too_large
 
     assert [too_large(value) for value in (0.5, 3.0, 3.01, float("nan"))] == [False, False, True, True]
+
+
+def test_that_the_opening_tells_surveys_and_the_largest_misfit_and_no_list():
+    from seisflow.report.viewer import _in_short
+
+    places = [("EnKF", "2", 4.04), ("EnKF", "10", 3.2), ("LETKF", "2", 6.26)]
+    assert _in_short(places) == "survey 2, 10: misfit up to 6.3"
+    assert _in_short([("EnKF", "1", float("nan"))]) == "survey 1: misfit no number"
 
 
 def test_that_members_can_be_paged_and_the_last_is_followed_by_the_first(browser):

@@ -129,8 +129,8 @@ class TwoPhaseFlow(Dynamics):
         cells = [cell for well in self.wells for cell in well.cells(self.grid)]
         cells += [source.cell_in(self.grid) for source in self.sources if np.any(np.asarray(source.co2) > 0)]
         mask = np.zeros(self.grid.shape, bool)
-        for x, y, z in cells:
-            mask[(x, z) if self.grid.ndim == 2 else (x, y, z)] = True
+        for cell in cells:
+            mask[index_in(self.grid, cell)] = True
         return mask
 
     def initial_state(self, members: int) -> Ensemble:
