@@ -182,7 +182,7 @@ class FlowTable(MethodTable):
     folds: Annotated[int, Field(ge=2)] = 3
     """Networks of mean and spread; each is trained without its own part of the members."""
     scales: Count | None = None
-    """Multiscale levels L."""
+    """Multiscale levels L of the Glow; with fewer than 128 members one is tried only where a key of it is given."""
     steps: Count | None = None
     """Flow steps K a level."""
     hidden: Count | None = None
