@@ -82,7 +82,7 @@ def test_that_the_facts_hold_the_lines_of_every_method_and_the_truth(run):
 
 
 def test_that_the_sentence_says_how_much_of_the_truth_is_inside(run):
-    text = Outlines(Fields(run)).facts()["enkf/3"]["text"]
+    text = Outlines(Fields(run)).facts()["enkf/3"]["text"].replace("\N{NO-BREAK SPACE}", " ")
     assert text.startswith("Inside the thick line 95 % of the members or more have CO₂ (S above 0.05)")
     assert text.endswith("dashed is the outline of the truth, of which 75 % lies inside the thin line.")
 
@@ -105,8 +105,8 @@ def test_that_nothing_is_said_of_a_truth_that_is_not_known(tmp_path):
     outlines = Outlines(Fields(run))
     facts = outlines.facts()
     assert set(facts) == {"open_loop/1", "enkf/1"}
-    assert facts["enkf/1"]["text"].endswith("outside the thin line fewer than 5 %.")
-    assert outlines.sentence(0, np.zeros(run.grid.shape)) == "No cell has CO₂ in 5 % of the members."
+    assert facts["enkf/1"]["text"].endswith("outside the thin line fewer than 5\N{NO-BREAK SPACE}%.")
+    assert outlines.sentence(0, np.zeros(run.grid.shape)) == "No cell has CO₂ in 5\N{NO-BREAK SPACE}% of the members."
 
 
 def test_that_the_map_is_that_of_the_run_and_holds_the_body_that_lies_elsewhere(run):
