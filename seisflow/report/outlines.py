@@ -106,7 +106,7 @@ class Outlines:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
 
 
 def _packed(line: NDArray[np.float64]) -> list[float]:
