@@ -30,7 +30,10 @@ demo: setup
 	@echo "Page with everything:"; find $(RUN) -name '*.html' | sort | sed 's/^/  /'
 	@echo "Pictures:"; find $(RUN) -name '*.png' | sort | sed 's/^/  /'
 
-test: setup lint test-julia test-python
+# Style, types and Julia take a core each; the Python tests after them take both.
+test: setup
+	@$(MAKE) --no-print-directory --jobs=2 lint test-julia
+	@$(MAKE) --no-print-directory test-python
 
 lint: setup
 	@start=$$SECONDS; $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy \
@@ -41,7 +44,7 @@ test-julia: setup
 	  && echo "== Julia tests: $$((SECONDS - start)) s"
 
 test-python: setup
-	@$(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadfile --durations=10 $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder --durations=10 $(ARGS)
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache

@@ -16,6 +16,37 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+DEAREST = (
+    "tests/test_run.py",
+    "tests/test_pages.py",
+    "tests/dynamics/julia/test_ensemble.py",
+    "tests/test_resume.py",
+    "tests/test_own_method.py",
+    "tests/observation/seismic/test_seismic_workers.py",
+    "tests/study/test_build.py",
+    "tests/runs/test_survey_data.py",
+    "tests/examples/test_comparison.py",
+    "tests/analysis/learned/test_flow.py",
+    "tests/observation/waves/test_wave.py",
+    "tests/observation/waves/test_migration.py",
+    "tests/observation/waves/test_compiling.py",
+    "tests/runs/test_preflight.py",
+    "tests/study/test_analyses.py",
+    "tests/dynamics/julia/test_package.py",
+    "tests/learning/training/test_train.py",
+    "tests/test_contracts.py",
+    "tests/dynamics/julia/test_faults.py",
+    "tests/analysis/kalman/test_enkf.py",
+)
+"""Files that take longest, in that order: they begin first, so that processes that test side by side end together."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: number for number, name in enumerate(DEAREST)}
+    items.sort(key=lambda item: place.get(item.nodeid.split("::")[0], len(place)))  # the others stay in their order
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20261121)

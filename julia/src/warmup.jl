@@ -22,6 +22,8 @@ for (R, C) in ((Corey, NoCapillarity), (Corey, BrooksCorey))
     precompile(case_outputs, (Vector{State}, Vector{Report}, ReportArrays, F, NTuple{3,Int}))
     precompile(case_member, (Int, State, Report, ReportArrays, F, NTuple{3,Int}))
 end
+precompile(run_member, (Workspace{AutoWorkspace}, Any, Int, State, Pattern,
+                        Tuple{Schedule, Sources, Float64, Float64, StepControl, Vector{Float64}}, Any, Report))
 precompile(Pattern, (Grid, Vector{Well}))
 precompile(Workspace, (AutoSolver, Pattern))
 precompile(case_results, (Vector{State}, Vector{Report}, NTuple{3,Int}, Int))

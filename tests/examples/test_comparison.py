@@ -49,6 +49,12 @@ def tables(script):
     return importlib.import_module("compare_settings")
 
 
+@pytest.fixture
+def report(script):
+    """What prints the tables, without the command line around it."""
+    return importlib.import_module("compare_tables").report
+
+
 def read(folder):
     return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
 
@@ -195,24 +201,24 @@ def test_that_tables_and_figures_come_from_the_lines_of_truths_that_all_methods_
     assert " old " not in text.read_text()
 
 
-def test_that_a_method_with_several_settings_is_shown_with_those_of_most_truths_and_then_the_newest(tmp_path):
+def test_that_a_method_with_several_settings_is_shown_with_those_of_most_truths_and_then_the_newest(tmp_path, report):
     file = tmp_path / "results.jsonl"
     old = [line("enkf", seed, 0.08) | {"settings": {"inflation": 8.0}} for seed in (11, 12)]
     new = [line("enkf", seed, 0.06) | {"settings": {"inflation": 2.0}} for seed in (11, 12)]
     flow = [line("flow", seed, 0.05) for seed in (11, 12)] + [line("open_loop", s, 0.09, "none") for s in (11, 12)]
     for listed, shown in ((old, 8), (old + new[:1], 8), (old + new, 6), (new + old, 8), (new + old[:1], 6)):
         file.write_text("".join(json.dumps(one) + "\n" for one in listed + flow))
-        assert f"| EnKF | 500.00 / +50% | {shown}.00 / +50% |" in run("compare_tables.py", "--results", file)
+        assert f"| EnKF | 500.00 / +50% | {shown}.00 / +50% |" in report(file, tmp_path, "")
 
 
-def test_that_an_overview_stands_before_several_cells(tmp_path):
+def test_that_an_overview_stands_before_several_cells(tmp_path, report):
     listed = [line("open_loop", 11, 0.09, "none"), line("enkf", 11, 0.08), line("enkf", 11, 0.085, "wells")]
     listed[1:1] = [line("open_loop", seed, 0.5, "none") for seed in (12, 13)]  # ahead of all cells; leaves nobody out
     file = tmp_path / "results.jsonl"
     file.write_text("".join(json.dumps(one) + "\n" for one in listed[:4]))
-    assert run("compare_tables.py", "--results", file).startswith("### Both")  # of one cell it would say nothing new
+    assert report(file, tmp_path, "").startswith("### Both")  # of one cell it would say nothing new
     file.write_text("".join(json.dumps(one) + "\n" for one in [*listed, line("flow", 11, 0.05)]))
-    page = run("compare_tables.py", "--results", file).splitlines()
+    page = report(file, tmp_path, "").splitlines()
     assert page[:5] == [
         "| CRPS × 1000, last survey | both, 64 (n = 1) | wells, 64 (n = 1) |",
         "|---|---:|---:|",
@@ -222,17 +228,17 @@ def test_that_an_overview_stands_before_several_cells(tmp_path):
     ]
 
 
-def test_that_a_cell_with_less_than_half_the_truths_of_another_has_no_table_yet(tmp_path):
+def test_that_a_cell_with_less_than_half_the_truths_of_another_has_no_table_yet(tmp_path, report):
     truths = [line(label, seed, 0.08) for label in ("enkf", "flow") for seed in (11, 12, 13)]
     truths += [line("open_loop", seed, 0.09, "none") for seed in (11, 12, 13)]
     file = tmp_path / "results.jsonl"
     begun = [line("enkf", seed, 0.085, "wells") for seed in (11, 12)]
     file.write_text("".join(json.dumps(one) + "\n" for one in [*truths, begun[0]]))
-    page = run("compare_tables.py", "--results", file)
+    page = report(file, tmp_path, "")
     assert page.startswith("### Both")  # no column with the mean of one truth beside that of three
     assert "### Wells, 64 members" in page
     assert "Finished truths: open loop 3, EnKF 1." in page
     assert not (tmp_path / "wells_64.png").exists()
     file.write_text("".join(json.dumps(one) + "\n" for one in [*truths, *begun]))
-    assert "| wells, 64 (n = 2) |" in run("compare_tables.py", "--results", file)
+    assert "| wells, 64 (n = 2) |" in report(file, tmp_path, "")
     assert (tmp_path / "wells_64.png").exists()

@@ -216,7 +216,7 @@ def test_that_the_report_draws_its_section_and_logs_and_counts_every_misfit(run,
     assert {"index.html", "survey_1_data.png"} <= files
     page = (tmp_path / "index.html").read_text()
     for part in (
-        "<h3>Electrical resistivity [ohm m]</h3>",
+        '<h3>Electrical resistivity [ohm m] <span class="misfit" data-misfit="resistivity"></span></h3>',
         'data-panel="resistivity/observed"',
         'data-block="data/resistivity/enkf/1/mean"',
         'data-log="temperature" data-column="1"',

@@ -108,7 +108,7 @@ def test_that_the_facts_name_cells_members_shots_bytes_time_and_its_basis():
 def test_that_the_files_of_a_study_are_compared_with_its_surveys(tmp_path):
     with build(SMALL, workers=1) as parts:
         grid = parts.scenario.prior.grid
-    logs = {name: np.zeros((1, grid.shape[1])) for name in ("well_saturation", "well_pressure")}
+    logs = {name: np.ones((1, grid.shape[1])) for name in ("well_saturation", "well_pressure")}
     group = zarr.create_group(tmp_path / "logs", zarr_format=3)
     for name, values in logs.items():
         group.create_array(name, data=values)
