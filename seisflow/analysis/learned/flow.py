@@ -81,7 +81,7 @@ class FlowAnalysis(Analysis):
     glow
         Size of the flow on the residuals; None for the Gaussian alone.
     least_glow
-        Members below which no Glow is tried: with 64 it never scored better on members left out, for half of the time.
+        Members below which no Glow is tried: with 64 it took half of the time and did not score better (one update).
     folds
         F of the cross-fitted Gaussian.
     width, dropout
